@@ -1,0 +1,69 @@
+//! Every bound in the system, with its reason.
+
+/// Longest name of a pipeline: job names carry it beside a 12-digit digest and a purpose, and
+/// SageMaker allows 63 characters (32 for tuning jobs, whose names carry the digest alone).
+pub const PIPELINE_NAME_MAX: usize = 32;
+
+/// Most actions in one commit: DynamoDB's TransactWriteItems takes 100.
+pub const COMMIT_ACTIONS_MAX: usize = 100;
+
+/// Most events in one commit: leaves room for rows, mark and head within the 100 actions.
+pub const COMMIT_EVENTS_MAX: usize = 32;
+
+/// Largest row in bytes: DynamoDB's item limit is 400 KB with attribute names; this leaves room.
+pub const ROW_BYTES_MAX: usize = 390_000;
+
+/// Largest event in bytes: EventBridge's entry is 256 KB; larger facts are blobs by digest.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Rows in one page of a listing: DynamoDB answers at most 1 MB a page.
+pub const PAGE_ROWS_MAX: usize = 100;
+
+/// How often a handler decides again after a conflict before it asks to be delivered anew.
+pub const CONFLICT_ATTEMPTS_MAX: usize = 8;
+
+/// How long a handled mark is kept, in days: longer than any redelivery or redrive.
+pub const HANDLED_DAYS: i64 = 30;
+
+/// Rows in one batch of the data engine: small enough for a cache, large enough to amortise.
+pub const BATCH_ROWS: usize = 8 * 1024;
+
+/// Bytes of one blob chunk read at a time.
+pub const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// Longest field of a CSV file in bytes; a longer one is almost surely a stray quote.
+pub const FIELD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most columns of a table.
+pub const COLUMNS_MAX: usize = 2_000;
+
+/// Distinct keys one ingest can hold exactly to check uniqueness (about 400 MB of memory).
+pub const UNIQUE_KEYS_MAX: usize = 20_000_000;
+
+/// Most categories of one column that a baseline names; the rest are counted as "other".
+pub const CATEGORIES_MAX: usize = 64;
+
+/// Bad rows shown in a report as examples, for each rule.
+pub const EXAMPLES_MAX: usize = 5;
+
+/// Buckets a row can fall into by the hash of its entity key; a split is a range of them.
+pub const BUCKETS: u64 = 10_000;
+
+/// Largest body of one prediction request: SageMaker's real-time endpoints take 6 MB.
+pub const INVOCATION_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// Most retrainings in one chain of causes before a person has to ask: a model that drifts from
+/// its own retraining must not spend money for ever.
+pub const RETRAIN_CYCLES_MAX: u32 = 12;
+
+/// Resamples of a bootstrap interval: the 2.5 % tail then rests on 25 values.
+pub const BOOTSTRAP_RESAMPLES: usize = 1_000;
+
+/// Rows a golden request file holds.
+pub const GOLDEN_ROWS: usize = 16;
+
+/// How many rows a drift window holds at most; a larger window is cut at its oldest end.
+pub const WINDOW_ROWS_MAX: usize = 1_000_000;
+
+/// A configuration file larger than this is a mistake.
+pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;

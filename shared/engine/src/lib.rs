@@ -1,0 +1,28 @@
+//! The data engine: readers, contract checks, features, profiles, drift statistics, metrics.
+//!
+//! Sans-IO: it is fed bytes, or answers which range of a file it needs; whoever composes owns
+//! files, threads and scratch space.
+
+pub mod table;
+pub mod text;
+// Reading and checking.
+pub mod yaml;
+pub mod contract;
+pub mod csv;
+pub mod check;
+pub mod intake;
+pub mod part;
+pub mod profile;
+// From rows to what a model sees.
+pub mod expression;
+pub mod features;
+pub mod split;
+// Statistics.
+pub mod statistics;
+pub mod baseline;
+pub mod drift;
+pub mod metrics;
+pub mod evaluation;
+// What people read.
+pub mod page;
+pub mod report;

@@ -1,0 +1,1 @@
+//! Nothing but the home of the integration binary and the benches.
