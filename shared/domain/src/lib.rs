@@ -15,9 +15,9 @@ pub mod input;
 pub mod policy;
 
 pub use digest::Digest;
-pub use envelope::{Actor, Envelope};
-pub use event::Event;
-pub use key::Key;
+
+
+
 pub use name::PipelineName;
 pub use path::BlobPath;
 pub use problem::Problem;
