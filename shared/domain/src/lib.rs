@@ -1,24 +1,29 @@
 //! The nouns, events and bounds of Millrace: pure values, no IO, no clock, no randomness.
 
+// Identity, time, bounds.
 pub mod digest;
-pub mod time;
 pub mod limit;
 pub mod name;
+pub mod path;
 pub mod problem;
+pub mod time;
+// What a person declares.
 pub mod pipeline;
+// What happened, and what is so.
 pub mod envelope;
 pub mod event;
 pub mod key;
 pub mod row;
-pub mod path;
+// What comes in.
 pub mod input;
-pub mod policy;
 
 pub use digest::Digest;
-
-
-
+pub use envelope::{Actor, Draft, Envelope};
+pub use event::Event;
+pub use input::Input;
+pub use key::Key;
 pub use name::PipelineName;
 pub use path::BlobPath;
+pub use pipeline::Pipeline;
 pub use problem::Problem;
 pub use time::Time;

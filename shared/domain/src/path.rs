@@ -15,7 +15,11 @@ impl BlobPath {
     /// Checks a path from outside.
     pub fn parse(text: &str) -> Result<BlobPath, String> {
         let segment_is_fine = |s: &str| {
-            !s.is_empty() && s != "." && s != ".." && s.len() <= 240 && !s.contains(|c: char| c.is_control() || c == '\\')
+            !s.is_empty()
+                && s != "."
+                && s != ".."
+                && s.len() <= 240
+                && !s.contains(|c: char| c.is_control() || c == '\\')
         };
         if text.len() > 1024 || !text.split('/').all(segment_is_fine) {
             return Err(format!(
@@ -79,7 +83,12 @@ impl BlobPath {
 
     /// Where an upload lands in the incoming bucket: the business time is part of the key, so
     /// that a plain `aws s3 cp` can say it too.
-    pub fn incoming(pipeline: &PipelineName, as_of: Option<Time>, upload: &str, file: &str) -> Result<BlobPath, String> {
+    pub fn incoming(
+        pipeline: &PipelineName,
+        as_of: Option<Time>,
+        upload: &str,
+        file: &str,
+    ) -> Result<BlobPath, String> {
         match as_of {
             Some(time) => BlobPath::parse(&format!("{pipeline}/as_of={time}/{upload}/{file}")),
             None => BlobPath::parse(&format!("{pipeline}/{upload}/{file}")),

@@ -98,7 +98,9 @@ mod tests {
 
     #[test]
     fn every_moment_can_be_written_and_read_back() {
-        for time in [Time::MAX, Time::from_millis(i64::MIN), Time::from_millis(i64::MAX), Time::from_millis(0)] {
+        for time in
+            [Time::MAX, Time::from_millis(i64::MIN), Time::from_millis(i64::MAX), Time::from_millis(0)]
+        {
             assert_eq!(time.to_string().parse::<Time>().unwrap(), time);
         }
     }
