@@ -1,0 +1,1 @@
+//! Drift is found where it is, and only there.
