@@ -21,8 +21,10 @@ pub mod split;
 pub mod statistics;
 pub mod baseline;
 pub mod drift;
+pub mod drift_report;
 pub mod metrics;
 pub mod evaluation;
+pub mod evaluation_report;
 // What people read.
 pub mod page;
 pub mod report;
