@@ -11,7 +11,7 @@ use crate::csv::cell::Value;
 /// A rule that was broken, with how often and a few examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The rule'"'"'s name in the contract: `type`, `required`, `range`, `primaryKey`, …
+    /// The rule's name in the contract: `type`, `required`, `range`, `primaryKey`, …
     pub rule: String,
     /// The column, or the columns of a key; none for the file as a whole.
     pub column: Option<String>,
@@ -62,7 +62,7 @@ struct Tally {
 #[derive(Debug, Default)]
 pub struct Tallies(BTreeMap<(usize, String), Tally>);
 
-/// Stands for the file as a whole where a column'"'"'s position is asked for.
+/// Stands for the file as a whole where a column's position is asked for.
 pub const WHOLE: usize = usize::MAX;
 
 impl Tallies {
@@ -106,7 +106,7 @@ impl Tallies {
 
 impl Test {
     /// Whether a present value, with its text as written, keeps the test.
-    pub fn holds(&self, value: Value<'"'"'_>, text: &str) -> bool {
+    pub fn holds(&self, value: Value<'_>, text: &str) -> bool {
         match self {
             Test::Range(bounds) => match value {
                 Value::Integer(number) => bounds.holds(number as f64),
@@ -154,7 +154,7 @@ pub struct Counted {
 
 impl Counted {
     /// Counts a cell.
-    pub fn cell(&mut self, rule: &CountRule, value: Value<'"'"'_>, text: &str) {
+    pub fn cell(&mut self, rule: &CountRule, value: Value<'_>, text: &str) {
         let broken = match (&rule.test, value) {
             (None, value) => value == Value::Missing,
             (Some(Test::Missing(values)), Value::Missing) => values.contains(""),

@@ -29,13 +29,13 @@ pub use quality::{Operator, Severity, Threshold, Unit};
 /// A contract, compiled.
 #[derive(Clone, Debug)]
 pub struct Contract {
-    /// The contract'"'"'s name, or its id.
+    /// The contract's name, or its id.
     pub name: String,
-    /// The contract'"'"'s version.
+    /// The contract's version.
     pub version: String,
-    /// The columns, in the contract'"'"'s order.
+    /// The columns, in the contract's order.
     pub columns: Vec<ColumnPlan>,
-    /// Columns whose values together may not repeat, each group with its rule'"'"'s name.
+    /// Columns whose values together may not repeat, each group with its rule's name.
     pub keys: Vec<KeyRule>,
     /// Rules about the whole file.
     pub totals: Vec<TotalRule>,
@@ -50,7 +50,7 @@ pub struct Contract {
 /// A column and what each of its cells must keep.
 #[derive(Clone, Debug)]
 pub struct ColumnPlan {
-    /// The column'"'"'s name.
+    /// The column's name.
     pub name: String,
     /// What it holds.
     pub kind: Kind,
@@ -71,7 +71,7 @@ pub struct ColumnPlan {
 /// A rule each present value of a column must keep.
 #[derive(Clone, Debug)]
 pub struct CellRule {
-    /// The rule'"'"'s name in the contract: `minimum`, `pattern`, …
+    /// The rule's name in the contract: `minimum`, `pattern`, …
     pub rule: String,
     /// The test.
     pub test: Test,
@@ -113,7 +113,7 @@ impl Bounds {
 }
 
 impl fmt::Display for Bounds {
-    fn fmt(&self, f: &mut fmt::Formatter<'"'"'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let low = self.low.map(|(low, excluded)| format!("{} {low}", if excluded { "above" } else { "at least" }));
         let high = self.high.map(|(high, excluded)| format!("{} {high}", if excluded { "below" } else { "at most" }));
         f.write_str(&[low, high].into_iter().flatten().collect::<Vec<_>>().join(" and "))
@@ -123,7 +123,7 @@ impl fmt::Display for Bounds {
 /// How many values of a column may break a test.
 #[derive(Clone, Debug)]
 pub struct CountRule {
-    /// The metric'"'"'s name: `nullValues`, `missingValues`, `invalidValues`, `duplicateValues`.
+    /// The metric's name: `nullValues`, `missingValues`, `invalidValues`, `duplicateValues`.
     pub rule: String,
     /// What is counted; none counts missing values.
     pub test: Option<Test>,
@@ -148,7 +148,7 @@ pub struct KeyRule {
 /// A rule about the number of rows.
 #[derive(Clone, Debug)]
 pub struct TotalRule {
-    /// The metric'"'"'s name: `rowCount`.
+    /// The metric's name: `rowCount`.
     pub rule: String,
     /// How many there may be.
     pub threshold: Threshold,
@@ -174,7 +174,7 @@ impl Contract {
     ///
     /// # Errors
     /// Every fault, each with line and column: unknown fields, rules that contradict their
-    /// column'"'"'s type, rules that are not enforced (yet), each by name.
+    /// column's type, rules that are not enforced (yet), each by name.
     pub fn parse(file: &str, text: &str) -> Result<Contract, Vec<Problem>> {
         read::contract(file, text)
     }

@@ -24,7 +24,7 @@ use crate::text;
 pub struct IntakeOptions {
     /// How errors name the file.
     pub file: String,
-    /// What rows are split by; then each row'"'"'s bucket is kept with it.
+    /// What rows are split by; then each row's bucket is kept with it.
     pub split: Option<SplitKey>,
     /// Now, for rules about age.
     pub now: Time,
@@ -35,7 +35,7 @@ pub struct IntakeOptions {
 pub struct SplitKey {
     /// The columns that name the thing a row is about; all columns where none is named.
     pub entity: Vec<String>,
-    /// The pipeline'"'"'s salt.
+    /// The pipeline's salt.
     pub salt: String,
 }
 
@@ -66,7 +66,7 @@ pub struct Outcome {
     pub rows_good: u64,
     /// Rows in quarantine.
     pub rows_bad: u64,
-    /// Of the file'"'"'s bytes.
+    /// Of the file's bytes.
     pub content: Digest,
     /// How many bytes.
     pub bytes: u64,
@@ -165,7 +165,7 @@ impl Intake {
     }
 
     /// Takes the next bytes. After a fault of the whole file the rest is only digested; the fault
-    /// is the outcome'"'"'s reason.
+    /// is the outcome's reason.
     pub fn push(&mut self, bytes: &[u8]) {
         self.content.update(bytes);
         self.bytes += bytes.len() as u64;
@@ -203,7 +203,7 @@ fn empty(schema: &Schema) -> Vec<Column> {
     schema.fields.iter().map(|field| Column::empty(field.kind)).collect()
 }
 
-/// The columns of a part: the contract'"'"'s, the source row, and the bucket where rows are split.
+/// The columns of a part: the contract's, the source row, and the bucket where rows are split.
 fn part_schema(schema: &Schema, split: bool) -> Schema {
     let mut fields = schema.fields.clone();
     fields.push(Field { name: part::ROW.into(), kind: Kind::Integer });
@@ -214,7 +214,7 @@ fn part_schema(schema: &Schema, split: bool) -> Schema {
 }
 
 impl Rows {
-    fn take(&mut self, record: &Record<'"'"'_>) -> Result<(), Problem> {
+    fn take(&mut self, record: &Record<'_>) -> Result<(), Problem> {
         let Some(positions) = self.positions.take() else {
             let wanted: Vec<&str> = self.contract.columns.iter().map(|column| column.name.as_str()).collect();
             let (positions, unknown) = bind_header(&self.options.file, record, &wanted)?;
@@ -229,7 +229,7 @@ impl Rows {
         taken
     }
 
-    fn row(&mut self, record: &Record<'"'"'_>, positions: &[usize]) -> Result<(), Problem> {
+    fn row(&mut self, record: &Record<'_>, positions: &[usize]) -> Result<(), Problem> {
         let contract = self.contract.clone();
         let place = Place { row: record.number, line: record.line };
         let mut reasons: Vec<String> = Vec::new();
@@ -252,7 +252,7 @@ impl Rows {
                 return Ok(());
             }
         };
-        let mut values: Vec<Value<'"'"'_>> = Vec::with_capacity(positions.len());
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(positions.len());
         for (index, (column, &position)) in contract.columns.iter().zip(positions).enumerate() {
             let cell_text = &text[record.span(position)];
             values.push(self.cell(&contract, index, column.kind, cell_text, place, &mut reasons));
@@ -270,15 +270,15 @@ impl Rows {
     }
 
     /// Checks one cell; what makes the row bad goes to `reasons`.
-    fn cell<'"'"'t>(
+    fn cell<'t>(
         &mut self,
         contract: &Contract,
         index: usize,
         kind: Kind,
-        cell_text: &'"'"'t str,
+        cell_text: &'t str,
         place: Place,
         reasons: &mut Vec<String>,
-    ) -> Value<'"'"'t> {
+    ) -> Value<'t> {
         let column = &contract.columns[index];
         let found = || if column.masked { "(hidden)".to_owned() } else { text::cut(cell_text, 60).into_owned() };
         let example = || Example { row: place.row, line: place.line, found: found() };
@@ -324,7 +324,7 @@ impl Rows {
         &mut self,
         contract: &Contract,
         texts: &[&str],
-        values: &[Value<'"'"'_>],
+        values: &[Value<'_>],
         place: Place,
         reasons: &mut Vec<String>,
     ) -> Result<(), Problem> {
@@ -359,7 +359,7 @@ impl Rows {
         Ok(())
     }
 
-    fn keep(&mut self, contract: &Contract, values: &[Value<'"'"'_>], texts: &[&str], place: Place) {
+    fn keep(&mut self, contract: &Contract, values: &[Value<'_>], texts: &[&str], place: Place) {
         self.rows_good += 1;
         for (newest, rule) in self.newest.iter_mut().zip(&contract.latencies) {
             let moment = match values[rule.column] {
@@ -396,7 +396,7 @@ impl Rows {
         self.part.push(Batch::new(Arc::new(part_schema(&self.schema, split)), columns));
     }
 
-    fn quarantine_row(&mut self, record: &Record<'"'"'_>, place: Place, reasons: &[String]) {
+    fn quarantine_row(&mut self, record: &Record<'_>, place: Place, reasons: &[String]) {
         self.rows_bad += 1;
         self.bad.reasons.push(Some(reasons.join("; ")));
         self.bad.rows.push(Some(place.row as i64));
