@@ -45,17 +45,15 @@ impl Target {
     ///
     /// # Errors
     /// If it reads an unknown column, is no expression, or is a date or timestamp.
-    pub fn compile(name: &str, expression: Option<&str>, dataset: &Schema) -> Result<Target, Problem> {
-        let target = Target {
-            name: name.to_owned(),
-            kind: Kind::Number,
-            expression: expression.map(str::to_owned),
+    pub fn compile(declared: &domain::pipeline::Target, dataset: &Schema) -> Result<Target, Problem> {
+        let expression = match declared {
+            domain::pipeline::Target::Column(_) => None,
+            domain::pipeline::Target::Expression { expression, .. } => Some(expression.clone()),
         };
+        let target = Target { name: declared.name().to_owned(), kind: Kind::Number, expression };
         let compiled = target.compiled(dataset).map_err(|problem| problem.field("target"))?;
         if matches!(compiled.kind(), Kind::Date | Kind::Timestamp) {
-            return Err(Problem::new("expression", "kind of the target")
-                .field("target")
-                .found(format!("{name} is a date or timestamp"))
+            return Err(problem("kind of the target", "target", &format!("{} is a date or timestamp", target.name))
                 .expected("a number, an integer, a boolean or a text")
                 .hint("learn a length of time, as with days_between(a, b)"));
         }

@@ -14,7 +14,17 @@ fn trips() -> Schema {
 }
 
 fn duration() -> Target {
-    Target::compile("log_duration", Some("log(seconds_between(pickup_at, dropoff_at))"), &trips()).unwrap()
+    named("log_duration", "log(seconds_between(pickup_at, dropoff_at))").unwrap()
+}
+
+fn named(name: &str, expression: &str) -> Result<Target, Problem> {
+    let declared =
+        domain::pipeline::Target::Expression { name: name.to_owned(), expression: expression.to_owned() };
+    Target::compile(&declared, &trips())
+}
+
+fn column(name: &str) -> Result<Target, Problem> {
+    Target::compile(&domain::pipeline::Target::Column(name.to_owned()), &trips())
 }
 
 /// The dataset without what leaks the target: here the drop-off alone leaks, the pick-up does not.
@@ -92,10 +102,10 @@ fn a_target_knows_what_it_is_made_of_and_computes_it() {
     let Column::Number(values) = target.evaluate(&batch).unwrap() else { panic!("a number") };
     assert!((values[0].unwrap() - 6.396_929_655_216_146).abs() < 1e-14);
     assert_eq!(&values[1..], [None, None]);
-    let plain = Target::compile("night", None, &trips()).unwrap();
+    let plain = column("night").unwrap();
     assert_eq!((plain.kind, plain.expression), (Kind::Boolean, None));
-    assert!(Target::compile("pickup_at", None, &trips()).unwrap_err().to_string().contains("date or timestamp"));
-    assert!(Target::compile("x", Some("log(nothing)"), &trips()).unwrap_err().to_string().contains("unknown column"));
+    assert!(column("pickup_at").unwrap_err().to_string().contains("date or timestamp"));
+    assert!(named("x", "log(nothing)").unwrap_err().to_string().contains("unknown column"));
 }
 
 #[test]
