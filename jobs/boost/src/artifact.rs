@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
 use crate::failure::Failure;
-use crate::trainer::{Predictor, Trainer};
+use crate::trainer::{Matrix, Predictor, Trainer};
 
 /// The version of `boost.json` written here; the only one read.
 const VERSION: u32 = 1;
@@ -84,12 +84,14 @@ impl Artifact {
         let description: Description = serde_json::from_slice(&read("boost.json")?)
             .map_err(|fault| Problem::new("boost.json", "not a description of a model").found(fault))?;
         if description.version != VERSION {
-            let problem = Problem::new("boost.json", "unknown version").found(description.version).expected(VERSION);
+            let problem =
+                Problem::new("boost.json", "unknown version").found(description.version).expected(VERSION);
             return Err(problem.into());
         }
         let predictor = trainer.load(&read("model.json")?)?;
         let encoding = Encoding::of(description.categories.clone());
-        let width = if description.problem == ProblemType::Multiclass { description.classes.len() } else { 1 };
+        let width =
+            if description.problem == ProblemType::Multiclass { description.classes.len() } else { 1 };
         let fits = encoding.fits(features.schema())
             && predictor.features() == features.schema().fields.len()
             && predictor.width() == width;
@@ -117,8 +119,15 @@ impl Artifact {
     /// # Errors
     /// If the batch lacks a column that a feature reads.
     pub fn predict(&self, inputs: &Batch) -> Result<Predictions, Failure> {
-        let features = self.features.apply(inputs)?;
-        let matrix = self.encoding.encode(&features);
+        let matrix = self.encode(inputs)?;
         Ok(Predictions { width: self.predictor.width(), values: self.predictor.predict(&matrix.values)? })
+    }
+
+    /// The rows as the booster sees them, for whoever loads `model.json` elsewhere.
+    ///
+    /// # Errors
+    /// If the batch lacks a column that a feature reads.
+    pub fn encode(&self, inputs: &Batch) -> Result<Matrix, Failure> {
+        Ok(self.encoding.encode(&self.features.apply(inputs)?))
     }
 }

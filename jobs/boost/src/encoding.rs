@@ -8,7 +8,7 @@ use engine::table::{Batch, Column, Kind, Schema};
 use crate::trainer::Matrix;
 
 /// For each text feature the categories it had in training; a category's number is its place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoding {
     categories: BTreeMap<String, Vec<String>>,
     /// The same the other way round.
@@ -56,7 +56,8 @@ impl Encoding {
         texts.clone().count() == self.categories.len()
             && texts.clone().all(|field| self.categories.contains_key(&field.name))
             && self.categories.iter().all(|(feature, names)| {
-                names.len() <= CATEGORIES_MAX && self.numbers.get(feature).is_some_and(|n| n.len() == names.len())
+                names.len() <= CATEGORIES_MAX
+                    && self.numbers.get(feature).is_some_and(|n| n.len() == names.len())
             })
     }
 

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use domain::pipeline::ProblemType;
 use hessboost::data::FeatureType;
-use hessboost::prelude::{BoostedModel, DMatrix, HessboostError, ImportanceType, ModelFormat, TrainingParams};
+use hessboost::prelude::{
+    BoostedModel, DMatrix, HessboostError, ImportanceType, ModelFormat, TrainingParams,
+};
 use hessboost::training::{RoundEval, Trainer as Training};
 use serde_json::{Value, json};
 
@@ -58,7 +60,8 @@ impl Trainer for Hess {
     }
 
     fn load(&self, document: &[u8]) -> Result<Box<dyn Predictor>, Failure> {
-        let model = BoostedModel::decode(document, ModelFormat::XgboostJson).map_err(refused("read model.json"))?;
+        let model =
+            BoostedModel::decode(document, ModelFormat::XgboostJson).map_err(refused("read model.json"))?;
         Ok(Box::new(Loaded(model)))
     }
 }

@@ -99,7 +99,11 @@ impl Hyperparameters {
                     "regression" => ProblemType::Regression,
                     "binary" => ProblemType::Binary,
                     "multiclass" => ProblemType::Multiclass,
-                    _ => return Err(problem("unknown problem").found(text).expected("regression, binary or multiclass")),
+                    _ => {
+                        return Err(problem("unknown problem")
+                            .found(text)
+                            .expected("regression, binary or multiclass"));
+                    }
                 };
                 self.problem = Some(problem_type);
             }
@@ -119,7 +123,9 @@ impl Hyperparameters {
             }
             "seed" => self.seed = number(text, |n| i64::try_from(*n).is_ok(), "0 to 9223372036854775807")?,
             "nthread" => self.nthread = number(text, |n| *n <= 1_024, "0 (every core) to 1024")?,
-            _ => return Err(problem("unknown hyperparameter").found(name).expected(format!("one of {NAMES}"))),
+            _ => {
+                return Err(problem("unknown hyperparameter").found(name).expected(format!("one of {NAMES}")));
+            }
         }
         Ok(())
     }
@@ -148,8 +154,13 @@ mod tests {
     fn values_are_read_from_texts_and_the_platforms_names_are_passed_over() {
         let text = br#"{"eta": "0.3", "num_round": "12", "problem": "\"binary\"", "seed": 7,
                         "_tuning_objective_metric": "x", "sagemaker_program": "y"}"#;
-        let expected =
-            Hyperparameters { eta: 0.3, num_round: 12, problem: Some(ProblemType::Binary), seed: 7, ..Default::default() };
+        let expected = Hyperparameters {
+            eta: 0.3,
+            num_round: 12,
+            problem: Some(ProblemType::Binary),
+            seed: 7,
+            ..Default::default()
+        };
         assert_eq!(Hyperparameters::from_json(text).unwrap(), expected);
     }
 

@@ -26,7 +26,9 @@ pub fn classes(target: &Column, name: &str, problem: ProblemType) -> Result<Vec<
     let refuse = |rule: &str| Problem::new("train", rule).field(name);
     if problem == ProblemType::Regression {
         return match target.kind() {
-            Kind::Text => Err(refuse("kind of the target").found("a text").expected("a number for regression")),
+            Kind::Text => {
+                Err(refuse("kind of the target").found("a text").expected("a number for regression"))
+            }
             _ => Ok(Vec::new()),
         };
     }
@@ -57,7 +59,9 @@ pub fn classes(target: &Column, name: &str, problem: ProblemType) -> Result<Vec<
 /// A label for each row; `None` where the target is missing or of a class not learned.
 pub fn labels(target: &Column, classes: &[String], problem: ProblemType) -> Vec<Option<f32>> {
     let label = |row: usize| match problem {
-        ProblemType::Regression => target.number(row).map(|number| number as f32).filter(|label| label.is_finite()),
+        ProblemType::Regression => {
+            target.number(row).map(|number| number as f32).filter(|label| label.is_finite())
+        }
         _ => {
             let class = target.written(row)?;
             classes.iter().position(|known| *known == class).map(|number| number as f32)
@@ -78,7 +82,10 @@ mod tests {
         assert_eq!(classes_of(&Column::Boolean(vec![Some(true), Some(false)])), ["false", "true"]);
         let texts = Column::Text(["no", "yes", "maybe"].map(|text| Some(text.to_owned())).to_vec());
         assert_eq!(classes_of(&texts), ["maybe", "no", "yes"]);
-        assert_eq!(labels(&integers, &classes_of(&integers), ProblemType::Multiclass), [Some(1.0), Some(0.0), None, Some(1.0)]);
+        assert_eq!(
+            labels(&integers, &classes_of(&integers), ProblemType::Multiclass),
+            [Some(1.0), Some(0.0), None, Some(1.0)]
+        );
         assert!(classes(&texts, "y", ProblemType::Binary).unwrap_err().to_string().contains("found 3"));
         assert!(classes(&texts, "y", ProblemType::Regression).is_err());
     }
