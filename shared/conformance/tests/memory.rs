@@ -1,4 +1,5 @@
 //! Whether the adapters in memory do what every adapter must.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
