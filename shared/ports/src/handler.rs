@@ -73,10 +73,16 @@ impl Plan {
             Input::Event(envelope) => envelope.correlation.clone(),
             _ => cause.clone(),
         };
-        let id = Digest::of_parts(&[function, &cause, pipeline.as_str(), step]).hex();
+        Plan { correlation, ..Plan::caused(function, cx, &cause, pipeline, step) }
+    }
+
+    /// A plan for a function whose cause is known by its id alone: a person's request.
+    pub fn caused(function: &'static str, cx: &Cx, cause: &str, pipeline: &PipelineName, step: &str) -> Plan {
+        let id = Digest::of_parts(&[function, cause, pipeline.as_str(), step]).hex();
         let commit =
             Commit { id, pipeline: pipeline.clone(), at: cx.now, writes: Vec::new(), events: Vec::new() };
-        Plan { function, cause, correlation, cx: cx.clone(), commit }
+        let cause = cause.to_owned();
+        Plan { function, correlation: cause.clone(), cause, cx: cx.clone(), commit }
     }
 
     /// Goes on with the story of an earlier event rather than starting one.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Actor;
 use serde::Serialize;
+
+use crate::Cx;
 
 /// A request whose sender the edge has authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,4 +53,11 @@ impl Response {
     pub fn html(status: u16, page: String) -> Response {
         Response { status, content_type: "text/html; charset=utf-8".into(), body: page.into() }
     }
+}
+
+/// What answers requests: `console`.
+#[async_trait]
+pub trait Answer: Send + Sync {
+    /// Answers a request. Never fails: what goes wrong is an answer too.
+    async fn answer(&self, cx: &Cx, request: Request) -> Response;
 }

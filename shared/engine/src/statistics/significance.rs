@@ -1,0 +1,215 @@
+//! How surprising would this difference be if nothing had changed?
+
+use super::special::{chi_square_survival, kolmogorov_survival, ln_gamma, normal_survival};
+use super::{KolmogorovForm, PValue, Significance, TestMethod};
+
+/// Least expected count of a cell before the chi-square approximation is trusted (Cochran 1954).
+pub const EXPECTED_MINIMUM: f64 = 5.0;
+
+/// Largest n · m for which the Kolmogorov–Smirnov p-value is counted exactly.
+pub const EXACT_PATHS_MAX: usize = 4_000_000;
+
+/// Tests whether two tables of counts over the same bins come from one distribution.
+///
+/// Bins that neither sample uses are left out. The rarest of the others are pooled until every
+/// expected count reaches [`EXPECTED_MINIMUM`]; since that looks at the sum of both samples
+/// alone, the p-value stays valid, and one stray row in a new category is no alarm by itself.
+/// `None` if fewer than two bins remain: there is nothing to compare.
+pub fn chi_square_homogeneity(reference: &[u64], current: &[u64]) -> Option<Significance> {
+    let mut cells: Vec<(u64, u64)> = reference.iter().copied().zip(current.iter().copied()).collect();
+    cells.retain(|(a, b)| a + b > 0);
+    let bins = cells.len();
+    let n: u64 = cells.iter().map(|cell| cell.0).sum();
+    let m: u64 = cells.iter().map(|cell| cell.1).sum();
+    if n == 0 || m == 0 {
+        return None;
+    }
+    let smaller_share = n.min(m) as f64 / (n + m) as f64;
+    pool(&mut cells, EXPECTED_MINIMUM / smaller_share);
+    if cells.len() < 2 {
+        return None;
+    }
+    let degrees = cells.len() - 1;
+    let statistic = chi_square_statistic(&cells);
+    let method = TestMethod::ChiSquareHomogeneity {
+        bins,
+        bins_pooled: cells.len(),
+        expected_minimum: EXPECTED_MINIMUM,
+        degrees,
+    };
+    Some(Significance { method, statistic, p: PValue::new(chi_square_survival(statistic, degrees as f64)) })
+}
+
+/// Pearson's statistic of a 2 × k table whose rows and columns are all used.
+pub fn chi_square_statistic(cells: &[(u64, u64)]) -> f64 {
+    let n: u64 = cells.iter().map(|cell| cell.0).sum();
+    let m: u64 = cells.iter().map(|cell| cell.1).sum();
+    let all = (n + m) as f64;
+    let mut statistic = 0.0;
+    for &(a, b) in cells {
+        let total = (a + b) as f64;
+        for (found, row) in [(a, n), (b, m)] {
+            let expected = total * row as f64 / all;
+            statistic += (found as f64 - expected).powi(2) / expected;
+        }
+    }
+    statistic
+}
+
+/// Merges the two rarest cells, again and again, until the rarest holds at least this many rows.
+fn pool(cells: &mut Vec<(u64, u64)>, rows_minimum: f64) {
+    let rows = |cell: &(u64, u64)| cell.0 + cell.1;
+    cells.sort_by_key(|cell| std::cmp::Reverse(rows(cell)));
+    while cells.len() > 1 && cells.last().is_some_and(|cell| (rows(cell) as f64) < rows_minimum) {
+        let (Some(rarest), Some(next)) = (cells.pop(), cells.pop()) else { return };
+        let merged = (rarest.0 + next.0, rarest.1 + next.1);
+        let place = cells.partition_point(|cell| rows(cell) >= rows(&merged));
+        cells.insert(place, merged);
+    }
+}
+
+/// Tests whether two shares are equal: `found` of `rows` in each sample. Fisher's exact test
+/// where an expected count is below 10, the z-test otherwise. `None` if a sample is empty.
+pub fn proportions(found: [u64; 2], rows: [u64; 2]) -> Option<Significance> {
+    let all = rows[0] + rows[1];
+    if rows[0] == 0 || rows[1] == 0 {
+        return None;
+    }
+    let hits = found[0] + found[1];
+    let smallest = rows[0].min(rows[1]) as f64 * hits.min(all - hits) as f64 / all as f64;
+    if smallest < 10.0 { Some(fisher_exact(found, rows)) } else { Some(two_proportion_z(found, rows)) }
+}
+
+/// The two-proportion z-test with pooled variance, two-sided; p = 1 where the share is 0 or 1
+/// in both samples.
+pub fn two_proportion_z(found: [u64; 2], rows: [u64; 2]) -> Significance {
+    let [n, m] = rows.map(|rows| rows as f64);
+    let pooled = (found[0] + found[1]) as f64 / (n + m);
+    let deviation = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
+    let z = (found[1] as f64 / m - found[0] as f64 / n) / deviation;
+    let z = if z.is_finite() { z } else { 0.0 };
+    let p = PValue::new(2.0 * normal_survival(z.abs()));
+    Significance { method: TestMethod::TwoProportionZ, statistic: z, p }
+}
+
+/// Fisher's exact test, two-sided. The statistic is the second sample's count.
+pub fn fisher_exact(found: [u64; 2], rows: [u64; 2]) -> Significance {
+    let hits = found[0] + found[1];
+    let (n, m) = (rows[0], rows[1]);
+    let ln_choose = |n: u64, k: u64| {
+        ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0)
+    };
+    let all = ln_choose(n + m, hits);
+    let likelihood = |k: u64| (ln_choose(m, k) + ln_choose(n, hits - k) - all).exp();
+    // Tables as likely as the observed one may differ from it by rounding.
+    let ceiling = likelihood(found[1]) * (1.0 + 1e-10);
+    let range = hits.saturating_sub(n)..=hits.min(m);
+    let p = range.map(likelihood).filter(|likely| *likely <= ceiling).sum();
+    Significance { method: TestMethod::FisherExact, statistic: found[1] as f64, p: PValue::new(p) }
+}
+
+/// The two-sample Kolmogorov–Smirnov test of raw values: exact while n · m is at most
+/// [`EXACT_PATHS_MAX`], Kolmogorov's limit beyond. `None` if either is empty or holds NaN.
+pub fn kolmogorov_smirnov(one: &[f64], other: &[f64]) -> Option<Significance> {
+    let form = if one.len().saturating_mul(other.len()) <= EXACT_PATHS_MAX {
+        KolmogorovForm::Exact
+    } else {
+        KolmogorovForm::Limit
+    };
+    kolmogorov_smirnov_by(one, other, form)
+}
+
+/// The two-sample Kolmogorov–Smirnov test of raw values in the form asked for.
+pub fn kolmogorov_smirnov_by(one: &[f64], other: &[f64], form: KolmogorovForm) -> Option<Significance> {
+    if one.is_empty() || other.is_empty() || one.iter().chain(other).any(|value| value.is_nan()) {
+        return None;
+    }
+    let (n, m) = (one.len(), other.len());
+    let gap = cumulative_gap(one, other);
+    let statistic = gap as f64 / (n as f64 * m as f64);
+    let p = match form {
+        KolmogorovForm::Exact => kolmogorov_smirnov_exact(n, m, gap),
+        KolmogorovForm::Limit => kolmogorov_limit(statistic, n as f64, m as f64),
+    };
+    let method = TestMethod::KolmogorovSmirnov { form, bins: None };
+    Some(Significance { method, statistic, p: PValue::new(p) })
+}
+
+/// The Kolmogorov–Smirnov test on counts in ordered bins, by Kolmogorov's limit. Values within a
+/// bin cannot be told apart, so the statistic is at most that of the raw values and the p-value
+/// at least theirs: conservative.
+pub fn kolmogorov_smirnov_binned(reference: &[u64], current: &[u64]) -> Option<Significance> {
+    let n: u64 = reference.iter().sum();
+    let m: u64 = current.iter().sum();
+    if n == 0 || m == 0 {
+        return None;
+    }
+    let statistic = super::distance::kolmogorov_smirnov_binned(reference, current).value;
+    let p = kolmogorov_limit(statistic, n as f64, m as f64);
+    let method = TestMethod::KolmogorovSmirnov { form: KolmogorovForm::Limit, bins: Some(reference.len()) };
+    Some(Significance { method, statistic, p: PValue::new(p) })
+}
+
+fn kolmogorov_limit(statistic: f64, n: f64, m: f64) -> f64 {
+    kolmogorov_survival(statistic * (n * m / (n + m)).sqrt())
+}
+
+/// max |i·m − j·n| where i and j values of the samples lie at or below a point: the statistic
+/// times n·m, in whole numbers.
+fn cumulative_gap(one: &[f64], other: &[f64]) -> u64 {
+    let sorted = |values: &[f64]| {
+        // Adding zero turns −0 into 0, so that total order and equality agree.
+        let mut values: Vec<f64> = values.iter().map(|value| value + 0.0).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    };
+    let (a, b) = (sorted(one), sorted(other));
+    let (mut i, mut j, mut gap) = (0, 0, 0);
+    while i < a.len() && j < b.len() {
+        let point = a[i].min(b[j]);
+        while i < a.len() && a[i] <= point {
+            i += 1;
+        }
+        while j < b.len() && b[j] <= point {
+            j += 1;
+        }
+        gap = gap.max((i as u64 * b.len() as u64).abs_diff(j as u64 * a.len() as u64));
+    }
+    gap
+}
+
+/// P(D ≥ gap / nm) when all orders of n + m values are equally likely: the share of lattice paths
+/// from (0, 0) to (n, m) that leave the corridor |i·m − j·n| < gap. Of the paths to (i, j), i in
+/// i + j arrive from (i − 1, j); so shares follow from their neighbours without large numbers.
+fn kolmogorov_smirnov_exact(n: usize, m: usize, gap: u64) -> f64 {
+    let mut row = vec![0.0_f64; m + 1];
+    for i in 0..=n {
+        for j in 0..=m {
+            let outside = (i as u64 * m as u64).abs_diff(j as u64 * n as u64) >= gap;
+            row[j] = if outside {
+                1.0
+            } else if i + j == 0 {
+                0.0
+            } else {
+                let from_left = if j > 0 { row[j - 1] } else { 0.0 };
+                (i as f64 * row[j] + j as f64 * from_left) / (i + j) as f64
+            };
+        }
+    }
+    row[m]
+}
+
+/// Benjamini and Hochberg's adjusted p-values (1995), in the order given: at most a share alpha
+/// of the columns called changed at an adjusted p ≤ alpha are false, and if nothing changed the
+/// chance of any call is at most alpha.
+pub fn benjamini_hochberg(p: &[PValue]) -> Vec<PValue> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].get().total_cmp(&p[b].get()).then(a.cmp(&b)));
+    let mut adjusted = vec![PValue::new(1.0); p.len()];
+    let mut least = 1.0_f64;
+    for (rank, &index) in order.iter().enumerate().rev() {
+        least = least.min(p[index].get() * p.len() as f64 / (rank + 1) as f64);
+        adjusted[index] = PValue::new(least);
+    }
+    adjusted
+}
