@@ -34,6 +34,18 @@ pub const CHUNK_BYTES: usize = 1024 * 1024;
 /// Longest field of a CSV file in bytes; a longer one is almost surely a stray quote.
 pub const FIELD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Longest record of a CSV file in bytes, all fields together: bounds the memory of one row.
+pub const RECORD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Rows in one row group of a part: some megabytes of memory to write or read one.
+pub const GROUP_ROWS: usize = 4 * BATCH_ROWS;
+
+/// Cells in one row group of a part: keeps a very wide table within the same memory.
+pub const GROUP_CELLS: usize = 2_000_000;
+
+/// Text bytes in one row group of a part, for tables of long texts.
+pub const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
 /// Most columns of a table.
 pub const COLUMNS_MAX: usize = 2_000;
 
