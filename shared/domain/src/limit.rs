@@ -55,6 +55,13 @@ pub const UNIQUE_KEYS_MAX: usize = 20_000_000;
 /// Most categories of one column that a baseline names; the rest are counted as "other".
 pub const CATEGORIES_MAX: usize = 64;
 
+/// Longest expression of a feature or target in bytes: a longer one is generated, not written.
+pub const EXPRESSION_BYTES_MAX: usize = 4 * 1024;
+
+/// Deepest nesting of an expression, a chain of `+` included: evaluation recurses, and a hundred
+/// frames fit every stack.
+pub const EXPRESSION_DEPTH_MAX: usize = 100;
+
 /// Bad rows shown in a report as examples, for each rule.
 pub const EXAMPLES_MAX: usize = 5;
 
