@@ -3,6 +3,8 @@
 //! The chain of a pipeline stands in its partition: one row `head` and one row for each event.
 //! Every adapter of [`crate::Records`] seals with [`seal`], so all chains look alike.
 
+mod verify;
+
 use std::collections::BTreeMap;
 
 use domain::key::prefix;
@@ -10,6 +12,8 @@ use domain::{Digest, Envelope, Key, PipelineName};
 use serde::{Deserialize, Serialize};
 
 use crate::Commit;
+
+pub use verify::{Finding, Verification, verify};
 
 /// The end of a chain, as the row `head` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
