@@ -89,6 +89,7 @@ pub(crate) async fn world(models: &[Model]) -> World {
         files: BTreeMap::new(),
         target: Target::Column("fare".into()),
         problem: ProblemType::Regression,
+        classes: Vec::new(),
     };
     for model in models {
         let key = Key::numbered(&pipeline, prefix::MODEL, u64::from(model.version));

@@ -373,19 +373,23 @@ pub struct Served {
     pub target: Target,
     /// Of what type the prediction is.
     pub problem: ProblemType,
+    /// The target's classes in the order of the model's answers; none for a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 impl Served {
     /// The file's name.
     pub const FILE: &str = "served.json";
 
-    /// What the declaration at hand says.
-    pub fn of(applied: &Applied) -> Served {
+    /// What the declaration at hand says, with the classes found in the train rows.
+    pub fn of(applied: &Applied, classes: Vec<String>) -> Served {
         Served {
             program: applied.spec.training.program.clone(),
             files: applied.program.clone(),
             target: applied.spec.target.clone(),
             problem: applied.spec.problem,
+            classes,
         }
     }
 }

@@ -1,5 +1,9 @@
 //! What did a model answer, as numbers: one list for each row asked?
 
+use domain::pipeline::ProblemType;
+
+use crate::metrics::Prediction;
+
 /// The answers to `rows` rows: one number each, or one for each class.
 ///
 /// Read are CSV (one row a line, classes separated by commas, with or without brackets around
@@ -42,6 +46,28 @@ pub fn read(text: &str, rows: usize) -> Result<Vec<Vec<f64>>, String> {
 pub fn line(text: &str) -> Result<Vec<f64>, String> {
     let inside = text.trim().trim_start_matches('[').trim_end_matches(']');
     inside.split(',').map(number).collect()
+}
+
+/// Answers as predictions of a problem type: one number a row, or one for each of the classes.
+///
+/// # Errors
+/// The first row with another count of numbers.
+pub fn prediction(problem: ProblemType, classes: usize, answers: Vec<Vec<f64>>) -> Result<Prediction, String> {
+    let wanted = width(problem, classes);
+    if let Some(row) = answers.iter().position(|answer| answer.len() != wanted) {
+        return Err(format!("answer {} has {} numbers, expected {wanted}", row + 1, answers[row].len()));
+    }
+    let values = answers.into_iter().flatten().collect();
+    Ok(match problem {
+        ProblemType::Regression => Prediction::Numbers(values),
+        ProblemType::Binary => Prediction::Probabilities(values),
+        ProblemType::Multiclass => Prediction::Distributions { classes, values },
+    })
+}
+
+/// How many numbers answer one row.
+pub fn width(problem: ProblemType, classes: usize) -> usize {
+    if problem == ProblemType::Multiclass { classes } else { 1 }
 }
 
 fn number(text: &str) -> Result<f64, String> {
@@ -93,6 +119,17 @@ mod tests {
         ] {
             assert_eq!(read(text, rows).as_ref(), Ok(&expected), "{text}");
         }
+    }
+
+    #[test]
+    fn answers_become_predictions_of_their_problem_type() {
+        let two = || vec![vec![0.25], vec![0.5]];
+        assert_eq!(prediction(ProblemType::Regression, 0, two()), Ok(Prediction::Numbers(vec![0.25, 0.5])));
+        assert_eq!(prediction(ProblemType::Binary, 2, two()), Ok(Prediction::Probabilities(vec![0.25, 0.5])));
+        let shares = Prediction::Distributions { classes: 2, values: vec![0.25, 0.75] };
+        assert_eq!(prediction(ProblemType::Multiclass, 2, vec![vec![0.25, 0.75]]), Ok(shares));
+        let wrong = prediction(ProblemType::Multiclass, 3, two()).unwrap_err();
+        assert_eq!(wrong, "answer 1 has 1 numbers, expected 3");
     }
 
     #[test]
