@@ -27,8 +27,9 @@ pub const VERSION: u32 = 1;
 /// Bins of a numeric column, at most: enough to see shape, few enough that fifty rows fill them.
 pub const BINS_MAX: usize = 10;
 
-/// A numeric column of whole values with at most this many distinct ones is counted by value.
-pub const WHOLE_VALUES_MAX: usize = 20;
+/// A numeric column with at most this many distinct values, each ten times on average, is counted
+/// by value: a code, a rating, a constant.
+pub const CODES_MAX: usize = 20;
 
 /// The frozen reference of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

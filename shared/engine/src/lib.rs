@@ -22,8 +22,10 @@ pub mod answer;
 pub mod statistics;
 pub mod baseline;
 pub mod drift;
+pub mod drift_report;
 pub mod metrics;
 pub mod evaluation;
+pub mod evaluation_report;
 // What people read.
 pub mod page;
 pub mod report;

@@ -360,6 +360,48 @@ pub fn interval(size: Size, scale: (f64, f64), mark: Option<f64>, interval: &Int
     Html(markup + "</svg>")
 }
 
+/// A point of a [`scatter`].
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What it is; shown when the pointer rests on it.
+    pub label: String,
+    /// Across.
+    pub x: f64,
+    /// Up.
+    pub y: f64,
+    /// How far up and down it is uncertain or spread, if at all.
+    pub spread: Option<[f64; 2]>,
+}
+
+/// Points of two series (the first grey, behind) on one scale for both directions, with the
+/// diagonal on which both agree. Points that are not finite are left out.
+pub fn scatter(size: Size, reference: &[Point], current: &[Point]) -> Html {
+    let all = || reference.iter().chain(current).filter(|point| point.x.is_finite() && point.y.is_finite());
+    let ends = |point: &Point| [Some(point.x), Some(point.y), point.spread.map(|s| s[0]), point.spread.map(|s| s[1])];
+    let values = || all().flat_map(ends).flatten().filter(|value| value.is_finite());
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let mut markup = svg_open(size);
+    if low <= high {
+        let span = if high > low { high - low } else { 1.0 };
+        let (width, height) = (f64::from(size.width) - 16.0, f64::from(size.height) - 16.0);
+        let across = |value: f64| 8.0 + (value - low) / span * width;
+        let up = |value: f64| 8.0 + (high - value) / span * height;
+        let _ = write!(markup, "<path class=\"mark\" d=\"M8 {:.1}L{:.1} 8\"/>", 8.0 + height, 8.0 + width);
+        for (class, points) in [("bar ref", reference), ("bar", current)] {
+            for point in points.iter().filter(|point| point.x.is_finite() && point.y.is_finite()) {
+                let (x, y) = (across(point.x), up(point.y));
+                if let Some([from, to]) = point.spread.filter(|s| s[0].is_finite() && s[1].is_finite()) {
+                    let (from, to) = (up(from), up(to));
+                    let _ = write!(markup, "<path class=\"line\" opacity=\".25\" d=\"M{x:.1} {from:.1}V{to:.1}\"/>");
+                }
+                let title = text::html(&point.label);
+                let _ = write!(markup, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\"><title>{title}</title></circle>");
+            }
+        }
+    }
+    Html(markup + "</svg>")
+}
+
 fn svg_open(size: Size) -> String {
     let Size { width, height } = size;
     format!("<svg role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" preserveAspectRatio=\"none\">")

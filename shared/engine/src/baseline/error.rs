@@ -19,8 +19,8 @@ pub struct ErrorReference {
     pub rows: u64,
     /// Their mean loss.
     pub mean: f64,
-    /// The variance of the losses, n − 1 in the denominator.
-    pub variance: f64,
+    /// The standard deviation of the losses, n − 1 in the denominator.
+    pub deviation: f64,
     /// For each column of the baseline, the losses in each of its cells; missing values last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, Vec<LossCell>>,
@@ -89,7 +89,7 @@ impl<'a> LossCounter<'a> {
             loss: self.loss,
             rows: moments.count,
             mean: moments.mean,
-            variance: moments.deviation.powi(2),
+            deviation: moments.deviation,
             columns,
         })
     }

@@ -3,7 +3,7 @@
 use super::category::{Categories, name_at};
 use super::count::Running;
 use super::grid::{Grid, Resolution, edges};
-use super::{BINS_MAX, Cells, ColumnBaseline, ColumnCounts, NUMBER_EXTRAS, WHOLE_VALUES_MAX};
+use super::{BINS_MAX, Cells, ColumnBaseline, ColumnCounts, NUMBER_EXTRAS, CODES_MAX};
 use crate::table::{Column, Kind};
 
 pub(super) struct Gathering {
@@ -93,8 +93,7 @@ fn by_number(grid: Grid, extras: [u64; 4], hidden: bool) -> (Cells, Vec<u64>) {
     let (values, resolution) = grid.finish();
     let rows: u64 = values.iter().map(|value| value.1).sum();
     let codes = resolution == Resolution::Values
-        && (1..=WHOLE_VALUES_MAX).contains(&values.len())
-        && values.iter().all(|(value, _)| value.fract() == 0.0)
+        && (1..=CODES_MAX).contains(&values.len())
         && rows >= 10 * values.len() as u64
         && extras == [0; 4];
     if codes {
