@@ -1,10 +1,8 @@
 //! How a check is made: what serves, its window of traffic, the comparison, the record of it.
 
-use domain::key::prefix;
 use domain::row::{Check, File};
-use domain::{BlobPath, Event, Input, Key, Time};
+use domain::{BlobPath, Event, Input, Time};
 use engine::drift::{self, DriftOptions, DriftReport};
-use engine::features::Features;
 use ports::handler::{Plan, decide_again, id_of};
 use ports::{BlobsExt, Error, Fault, Handler as _, RecordsExt, Write};
 use tracing::info;
@@ -79,7 +77,7 @@ impl Drift {
         let known = Known::read(blobs, rows::labels(records, pipeline).await?, from).await?;
         let gathering = Gathering::new(
             &reference.baseline,
-            Features::inputs(&reference.features),
+            reference.features.inputs(),
             &reference.served,
             &known,
             (from, to),
@@ -104,7 +102,7 @@ impl Drift {
             "cut": window.cut,
             "report": report,
         });
-        let page = crate::page::page(pipeline, serving, (from, to), &window, &reference.baseline, &report);
+        let page = crate::page::page(pipeline, serving, (from, to), &window, &report);
         let path = |file: &str| BlobPath::check(pipeline, &id, file);
         let result = blobs.put(&path("result.json"), domain::digest::canonical(&result).as_bytes()).await?;
         let page = blobs.put(&path("report.html"), page.as_bytes()).await?;
@@ -162,7 +160,7 @@ impl Drift {
         }
         plan.write(Write::insert(rows::check_key(pipeline, &check.id), &check));
         let seen = Cursor { at: cx.now, endpoint, last: found.last };
-        plan.write(Write::put(Key::named(pipeline, prefix::CURSOR, "drift"), cursor, &seen));
+        plan.write(Write::put(rows::cursor_key(pipeline), cursor, &seen));
         plan.commit(&*self.records).await.map(|_| ())
     }
 }

@@ -149,8 +149,8 @@ mod tests {
             let whole = copy(&blobs, &from, &path("to.csv"), Header::Absent, &keep, None).await.unwrap();
             assert_eq!(blobs.text(&whole.path), "1,\"a, \"\"b\"\"\",x\r\n3,,z\r\n");
             assert_eq!(whole.digest, Digest::of(blobs.text(&whole.path).as_bytes()));
-            let some = copy(&blobs, &from, &path("some.csv"), Header::Absent, &[false, true, true], Some(&[2, 1]));
-            assert_eq!(blobs.text(&some.await.unwrap().path), "y,\"two\nlines\"\r\nz,\r\n");
+            let some = copy(&blobs, &from, &path("some.csv"), Header::Absent, &[false, true, true], Some(&[2, 1])).await;
+            assert_eq!(blobs.text(&some.unwrap().path), "y,\"two\nlines\"\r\nz,\r\n");
             let headed = copy(&blobs, &from, &path("h.csv"), Header::Present, &[true, false], None).await.unwrap();
             assert_eq!(blobs.text(&headed.path), "1,\"a, \"\"b\"\"\",x\r\n2,\"two\nlines\",y\r\n");
             let short = copy(&blobs, &from, &path("short.csv"), Header::Absent, &[true], None).await;

@@ -51,7 +51,7 @@ pub fn feed(version: u32, ours: &Schema, theirs: &Schema) -> Feed {
             Some(position) => columns.push(position),
             None => {
                 return Feed::Not(format!(
-                    "champion version {version} reads the column {}, which the withheld rows lack, so the candidate is compared with the naive guess alone",
+                    "champion version {version} reads the column {}, which the withheld rows lack, so the candidate is compared with the naive baseline alone",
                     field.name
                 ));
             }
@@ -71,7 +71,7 @@ pub fn same_thing(version: u32, ours: (&Served, &Target), theirs: (&Served, &Tar
     } else {
         return Ok(());
     };
-    Err(format!("champion version {version} {different}, so the candidate is compared with the naive guess alone"))
+    Err(format!("champion version {version} {different}, so the candidate is compared with the naive baseline alone"))
 }
 
 /// Whether enough rows are left for a judgement.

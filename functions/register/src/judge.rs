@@ -12,6 +12,7 @@ use engine::metrics::{Loss, Outcomes, Prediction, Truth};
 use engine::table::{Column, Field, Schema};
 use ports::BlobsExt;
 
+use crate::evaluate::evaluation;
 use crate::read::{self, Batches, Chunks};
 use crate::rows::{self, Ask, Waiting};
 use crate::{Handling, Register, Stop};
@@ -50,7 +51,7 @@ impl Register {
         let baseline = self
             .baseline(pipeline, run, &waiting.candidate, features.inputs(), served, &candidate, outcomes.losses())
             .await?;
-        let evaluation = crate::evaluate::evaluation(waiting, applied, served, &truth, &candidate, champion.as_ref())?;
+        let evaluation = evaluation(run, waiting, applied, served, &truth, (&candidate, champion.as_ref()))?;
         let path = |name: &str| BlobPath::run(pipeline, &run.id, name);
         let json = self.blobs.put(&path("evaluation.json"), &evaluation.json).await?;
         let html = self.blobs.put(&path("evaluation.html"), evaluation.html.as_bytes()).await?;

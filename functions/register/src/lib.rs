@@ -131,3 +131,6 @@ impl Register {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

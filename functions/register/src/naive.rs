@@ -6,7 +6,6 @@ use domain::pipeline::ProblemType;
 use domain::row::File;
 use engine::csv::Header;
 use engine::features::Target;
-use engine::metrics::Prediction;
 use engine::table::{Field, Kind, Schema};
 use ports::Blobs;
 use serde::{Deserialize, Serialize};
@@ -31,21 +30,6 @@ impl Naive {
     /// The classes in the order of a model's answers.
     pub fn names(&self) -> Vec<String> {
         self.classes.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    /// What it predicts for some rows.
-    pub fn predict(&self, problem: ProblemType, rows: usize) -> Prediction {
-        let share = |class: &(String, u64)| class.1 as f64 / self.rows.max(1) as f64;
-        match problem {
-            ProblemType::Regression => Prediction::Numbers(vec![self.mean.unwrap_or_default(); rows]),
-            ProblemType::Binary => {
-                Prediction::Probabilities(vec![self.classes.get(1).map_or(0.0, share); rows])
-            }
-            ProblemType::Multiclass => {
-                let shares: Vec<f64> = self.classes.iter().map(share).collect();
-                Prediction::Distributions { classes: shares.len(), values: shares.repeat(rows) }
-            }
-        }
     }
 }
 
@@ -123,22 +107,17 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_guessed_by_their_mean_and_classes_by_their_shares() {
+    fn numbers_have_a_mean_and_classes_their_counts() {
         let numbers = Column::Number(vec![Some(1.0), None, Some(2.0), Some(6.0)]);
-        let guess = naive(&numbers, ProblemType::Regression).unwrap();
-        assert_eq!(guess.predict(ProblemType::Regression, 2), Prediction::Numbers(vec![3.0, 3.0]));
-
-        let flags = Column::Boolean(vec![Some(true), Some(false), Some(true), Some(true)]);
-        let guess = naive(&flags, ProblemType::Binary).unwrap();
-        assert_eq!(guess.names(), ["false", "true"]);
-        assert_eq!(guess.predict(ProblemType::Binary, 1), Prediction::Probabilities(vec![0.75]));
-
+        assert_eq!(naive(&numbers, ProblemType::Regression).unwrap().mean, Some(3.0));
+        let class = |name: &str, rows| (name.to_owned(), rows);
+        let flags = Column::Boolean(vec![Some(true), Some(false), Some(true), None]);
+        let found = naive(&flags, ProblemType::Binary).unwrap();
+        assert_eq!((found.rows, found.classes), (3, vec![class("false", 1), class("true", 2)]));
         // Classes that are numbers are in the order of numbers, not of letters.
         let codes = Column::Integer(vec![Some(10), Some(2), Some(10), Some(-1)]);
-        let guess = naive(&codes, ProblemType::Multiclass).unwrap();
-        assert_eq!(guess.names(), ["-1", "2", "10"]);
-        let shares = Prediction::Distributions { classes: 3, values: vec![0.25, 0.25, 0.5, 0.25, 0.25, 0.5] };
-        assert_eq!(guess.predict(ProblemType::Multiclass, 2), shares);
+        let found = naive(&codes, ProblemType::Multiclass).unwrap();
+        assert_eq!(found.classes, [class("-1", 1), class("2", 1), class("10", 2)]);
     }
 
     #[test]
