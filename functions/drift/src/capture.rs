@@ -55,7 +55,8 @@ pub fn read(line: &Value, schema: &Schema, width: usize) -> Result<Captured, Str
 
 fn data(line: &Value, pointer: &str) -> Result<String, String> {
     let part = line.pointer(pointer).ok_or_else(|| format!("no {}", &pointer[1..]))?;
-    let text = part.get("data").and_then(Value::as_str).ok_or_else(|| format!("no {}.data", &pointer[1..]))?;
+    let text =
+        part.get("data").and_then(Value::as_str).ok_or_else(|| format!("no {}.data", &pointer[1..]))?;
     if part.get("encoding").and_then(Value::as_str) != Some("BASE64") {
         return Ok(text.to_owned());
     }
@@ -146,7 +147,11 @@ mod tests {
         // echo -n '1,x' | base64 gives MSx4.
         let packed = json!({"data": "MSx4", "encoding": "BASE64"});
         assert_eq!(read(&line(packed, csv("1")), &schema(), 1).unwrap().rows[0].1, b"1,x");
-        for instance in [json!([1.5, "say \"x\""]), json!({"b": "say \"x\"", "a": 1.5}), json!({"features": [1.5, "say \"x\""]})] {
+        for instance in [
+            json!([1.5, "say \"x\""]),
+            json!({"b": "say \"x\"", "a": 1.5}),
+            json!({"features": [1.5, "say \"x\""]}),
+        ] {
             let text = json!({"instances": [instance]}).to_string();
             let input = json!({"data": text, "encoding": "JSON"});
             let output = json!({"data": "{\"predictions\": [{\"score\": 2}]}", "encoding": "JSON"});

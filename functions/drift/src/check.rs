@@ -84,7 +84,8 @@ impl Drift {
         );
         let window = gathering.read(blobs, files).await?;
         let options = DriftOptions::from(&serving.applied.spec.monitoring);
-        let compared = drift::Window { counts: &window.counts, errors: window.errors.as_ref(), now: Some(to) };
+        let compared =
+            drift::Window { counts: &window.counts, errors: window.errors.as_ref(), now: Some(to) };
         let report = drift::check(&reference.baseline, &compared, &options);
         let summary = decide::summary(&report.reasons, window.unreadable_count(), window.cut);
         let result = serde_json::json!({

@@ -61,7 +61,7 @@ pub fn summary(reasons: &[String], unreadable: u64, cut: bool) -> String {
         line.extend(reason.chars().take(SUMMARY_CHARS_MAX));
     }
     if unreadable > 0 {
-        line.push_str(&format!("; {unreadable} captured could not be read"));
+        line.push_str(&format!("; {unreadable} captured requests or rows could not be read"));
     }
     if cut {
         line.push_str("; older traffic was left out");
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(summary(&reasons, 0, false), "the error has grown; a drifted");
         assert_eq!(
             summary(&reasons[..1], 3, true),
-            "the error has grown; 3 captured could not be read; older traffic was left out"
+            "the error has grown; 3 captured requests or rows could not be read; older traffic was left out"
         );
         let many = vec!["x".repeat(150); 10];
         assert_eq!(summary(&many, 0, false).chars().count(), 302);

@@ -66,3 +66,6 @@ impl Handler for Drift {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,11 @@ pub(crate) async fn labels(records: &dyn Records, pipeline: &PipelineName) -> Re
 }
 
 /// What the version was trained on, and how it is asked.
-pub(crate) async fn reference(blobs: &dyn Blobs, pipeline: &PipelineName, model: &Model) -> Result<Reference> {
+pub(crate) async fn reference(
+    blobs: &dyn Blobs,
+    pipeline: &PipelineName,
+    model: &Model,
+) -> Result<Reference> {
     let wrong = |what: String| Error::new(ErrorKind::Invalid, what);
     let path = BlobPath::run(pipeline, &model.run, Served::FILE);
     let bytes = blobs.small(&path, DOCUMENT_BYTES_MAX).await?;

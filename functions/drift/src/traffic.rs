@@ -45,11 +45,17 @@ mod tests {
     fn a_windows_files_are_those_of_its_hours() {
         let blobs = MemoryBlobs::default();
         let path = |rest: &str| BlobPath::parse(&format!("capture/taxi/AllTraffic/{rest}")).unwrap();
-        let inside = ["2020/02/28/23/59-00-000-a.jsonl", "2020/02/29/05/00-00-000-b.jsonl", "2020/03/01/00/30-00-000-c.jsonl"];
+        let inside = [
+            "2020/02/28/23/59-00-000-a.jsonl",
+            "2020/02/29/05/00-00-000-b.jsonl",
+            "2020/03/01/00/30-00-000-c.jsonl",
+        ];
         for rest in inside {
             blobs.insert(&path(rest), "");
         }
-        for rest in ["2020/02/28/22/00-00-000-d.jsonl", "2020/03/01/01/00-00-000-e.jsonl", "2020/02/29/05/00.tmp"] {
+        for rest in
+            ["2020/02/28/22/00-00-000-d.jsonl", "2020/03/01/01/00-00-000-e.jsonl", "2020/02/29/05/00.tmp"]
+        {
             blobs.insert(&path(rest), "");
         }
         blobs.insert(&BlobPath::parse("capture/taxi2/AllTraffic/2020/02/29/05/x.jsonl").unwrap(), "");

@@ -208,8 +208,9 @@ impl<'a> Gathering<'a> {
         }
         let answers = places.iter().map(|place| rows[*place].2.clone()).collect();
         let truth = Label::truth(&labels, problem, classes.len());
-        let outcomes = answer::prediction(problem, classes.len(), answers)
-            .and_then(|found| Outcomes::new("captured answers", &truth, &found).map_err(|problem| problem.rule));
+        let outcomes = answer::prediction(problem, classes.len(), answers).and_then(|found| {
+            Outcomes::new("captured answers", &truth, &found).map_err(|problem| problem.rule)
+        });
         match outcomes {
             Ok(outcomes) => {
                 self.labelled += places.len() as u64;

@@ -35,7 +35,12 @@ struct Fair {
 
 impl Register {
     /// Begins the judgement of a run that has just been trained; nothing otherwise.
-    pub(crate) async fn begin(&self, handling: Handling<'_>, id: &str, correlation: &str) -> Result<(), Fault> {
+    pub(crate) async fn begin(
+        &self,
+        handling: Handling<'_>,
+        id: &str,
+        correlation: &str,
+    ) -> Result<(), Fault> {
         let mut attempt = 0;
         loop {
             let run = rows::run(&*self.records, handling.pipeline, id).await?;
@@ -69,9 +74,10 @@ impl Register {
         decide::enough(fair.rows, withheld, version).map_err(Stop::Reject)?;
 
         let ours = Ask::new(pipeline, &run.id, &candidate.artifact, &fair.input);
-        let theirs = fair.champion.as_ref().map(|(champion, input)| {
-            Ask::new(pipeline, &champion.run.id, &champion.model.artifact, input)
-        });
+        let theirs = fair
+            .champion
+            .as_ref()
+            .map(|(champion, input)| Ask::new(pipeline, &champion.run.id, &champion.model.artifact, input));
         let seconds = applied.spec.training.timeout_minutes * 60;
         self.start(&ours, &candidate.served, seconds).await?;
         if let (Some(ask), Some((champion, _))) = (&theirs, &fair.champion) {
@@ -198,7 +204,11 @@ impl Register {
         let jobs: Vec<String> = waiting.asks().map(|ask| ask.job.clone()).collect();
         let mut plan = self.plan(handling, &format!("begin {}", run.id));
         plan.correlate(&waiting.correlation);
-        plan.emit(Event::PredictionsRequested { run: run.id.clone(), jobs: jobs.clone(), champion: waiting.version });
+        plan.emit(Event::PredictionsRequested {
+            run: run.id.clone(),
+            jobs: jobs.clone(),
+            champion: waiting.version,
+        });
         run.state = RunState::Predicting { jobs };
         run.champion = waiting.version;
         plan.write(Write::update(rows::run_key(handling.pipeline, &run.id), version, &run));

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use domain::digest::Hasher;
 use domain::row::{File, Prepared, Selection};
 use domain::{BlobPath, Problem, Time, limit};
-use engine::csv::{Dialect, Record, Records};
 use engine::csv::Header;
+use engine::csv::{Dialect, Record, Records};
 use engine::table::{Column, Kind, Schema};
-use ports::blobs::PutExpect;
 use ports::Blobs;
+use ports::blobs::PutExpect;
 
 use crate::read::{Batches, Chunks};
 use crate::{Stop, decide};
 
 /// Which withheld rows the champion was not shown, in order.
-pub(crate) async fn fair(blobs: &dyn Blobs, prepared: &Prepared, champion: &Selection) -> Result<Vec<bool>, Stop> {
+pub(crate) async fn fair(
+    blobs: &dyn Blobs,
+    prepared: &Prepared,
+    champion: &Selection,
+) -> Result<Vec<bool>, Stop> {
     let schema = Schema::of([("part", Kind::Integer), ("bucket", Kind::Integer), ("time", Kind::Text)]);
     let mut batches = Batches::new(blobs, &prepared.truth, Arc::new(schema), Header::Present);
     let mut keep = Vec::new();
@@ -49,7 +53,8 @@ pub(crate) async fn copy(
     keep: &[bool],
     columns: Option<&[usize]>,
 ) -> Result<File, Stop> {
-    let mut picked = Picked { keep, columns, skip: u64::from(header == Header::Present), rows: 0, out: Vec::new() };
+    let mut picked =
+        Picked { keep, columns, skip: u64::from(header == Header::Present), rows: 0, out: Vec::new() };
     let mut records = Records::new(from.path.file_name(), &Dialect::default());
     let mut chunks = Chunks::new(blobs, &from.path);
     let mut writer = blobs.writer(to, PutExpect::Same).await?;
@@ -103,7 +108,9 @@ impl Picked<'_> {
                         self.out.push(b',');
                     }
                     if column >= record.len() {
-                        return Err(Problem::new("the withheld rows", "a field in each column").at(record.line, 1));
+                        return Err(
+                            Problem::new("the withheld rows", "a field in each column").at(record.line, 1)
+                        );
                     }
                     quoted(record.field(column), columns.len() == 1, &mut self.out);
                 }
@@ -116,7 +123,8 @@ impl Picked<'_> {
 
 /// Writes a field, in quotes where CSV needs them; a line must not be empty.
 fn quoted(field: &[u8], alone: bool, out: &mut Vec<u8>) {
-    let needs = field.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) || (alone && field.is_empty());
+    let needs =
+        field.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) || (alone && field.is_empty());
     if !needs {
         return out.extend_from_slice(field);
     }
@@ -149,12 +157,17 @@ mod tests {
             let whole = copy(&blobs, &from, &path("to.csv"), Header::Absent, &keep, None).await.unwrap();
             assert_eq!(blobs.text(&whole.path), "1,\"a, \"\"b\"\"\",x\r\n3,,z\r\n");
             assert_eq!(whole.digest, Digest::of(blobs.text(&whole.path).as_bytes()));
-            let some = copy(&blobs, &from, &path("some.csv"), Header::Absent, &[false, true, true], Some(&[2, 1])).await;
+            let some =
+                copy(&blobs, &from, &path("some.csv"), Header::Absent, &[false, true, true], Some(&[2, 1]))
+                    .await;
             assert_eq!(blobs.text(&some.unwrap().path), "y,\"two\nlines\"\r\nz,\r\n");
-            let headed = copy(&blobs, &from, &path("h.csv"), Header::Present, &[true, false], None).await.unwrap();
+            let headed =
+                copy(&blobs, &from, &path("h.csv"), Header::Present, &[true, false], None).await.unwrap();
             assert_eq!(blobs.text(&headed.path), "1,\"a, \"\"b\"\"\",x\r\n2,\"two\nlines\",y\r\n");
             let short = copy(&blobs, &from, &path("short.csv"), Header::Absent, &[true], None).await;
-            assert!(matches!(short, Err(Stop::Reject(reason)) if reason.contains("found 3 rows, expected 1")));
+            assert!(
+                matches!(short, Err(Stop::Reject(reason)) if reason.contains("found 3 rows, expected 1"))
+            );
         });
     }
 }

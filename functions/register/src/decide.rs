@@ -71,7 +71,9 @@ pub fn same_thing(version: u32, ours: (&Served, &Target), theirs: (&Served, &Tar
     } else {
         return Ok(());
     };
-    Err(format!("champion version {version} {different}, so the candidate is compared with the naive baseline alone"))
+    Err(format!(
+        "champion version {version} {different}, so the candidate is compared with the naive baseline alone"
+    ))
 }
 
 /// Whether enough rows are left for a judgement.
@@ -147,7 +149,12 @@ mod tests {
         for (ours, theirs, kind, expected) in [
             (&regression, &regression, Kind::Number, None),
             (&regression, &regression, Kind::Integer, Some("predicts another target")),
-            (&regression, &served(ProblemType::Regression, "z", &[]), Kind::Number, Some("predicts another target")),
+            (
+                &regression,
+                &served(ProblemType::Regression, "z", &[]),
+                Kind::Number,
+                Some("predicts another target"),
+            ),
             (&regression, &two, Kind::Number, Some("has another problem type")),
             (&two, &served(ProblemType::Binary, "y", &["0", "1"]), Kind::Number, Some("knows other classes")),
         ] {

@@ -37,9 +37,8 @@ pub(crate) fn evaluation(
     let reason = reason(&evaluation, waiting.note.as_deref());
     let title = format!("{}: evaluation of run {}", applied.spec.name, run.number);
     let measured = evaluation.candidate.measures.iter();
-    let metrics = measured
-        .filter_map(|measure| Some((measure.metric.name().to_owned(), measure.value?)))
-        .collect();
+    let metrics =
+        measured.filter_map(|measure| Some((measure.metric.name().to_owned(), measure.value?))).collect();
     Ok(Evaluated {
         passed: evaluation.verdict == Verdict::Promote,
         reason,

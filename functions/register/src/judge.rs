@@ -49,7 +49,15 @@ impl Register {
         let outcomes = Outcomes::new("the candidate's predictions", &truth, &candidate)?;
         let golden = self.golden(pipeline, run, &waiting.candidate, &candidate).await?;
         let baseline = self
-            .baseline(pipeline, run, &waiting.candidate, features.inputs(), served, &candidate, outcomes.losses())
+            .baseline(
+                pipeline,
+                run,
+                &waiting.candidate,
+                features.inputs(),
+                served,
+                &candidate,
+                outcomes.losses(),
+            )
             .await?;
         let evaluation = evaluation(run, waiting, applied, served, &truth, (&candidate, champion.as_ref()))?;
         let path = |name: &str| BlobPath::run(pipeline, &run.id, name);

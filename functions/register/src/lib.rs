@@ -119,7 +119,8 @@ impl Register {
         concerned: impl Fn(&Waiting) -> bool + Send + Sync,
     ) -> Result<(), Fault> {
         let partition = Key::partition(handling.pipeline);
-        let waiting = self.records.all::<Waiting>(&partition, &format!("{}register/", prefix::WAITING)).await?;
+        let waiting =
+            self.records.all::<Waiting>(&partition, &format!("{}register/", prefix::WAITING)).await?;
         let mut first = Ok(());
         for (_, row) in waiting.iter().filter(|(_, row)| concerned(&row.value)) {
             if let Err(fault) = self.settle(handling, &row.value.run).await {
@@ -130,7 +131,6 @@ impl Register {
         first
     }
 }
-
 
 #[cfg(test)]
 mod tests;

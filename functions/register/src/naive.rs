@@ -100,8 +100,7 @@ mod tests {
     use engine::table::Column;
 
     fn naive(column: &Column, problem: ProblemType) -> Result<Naive, String> {
-        let mut counting =
-            Counting { kind: column.kind(), rows: 0, sum: 0.0, classes: Default::default() };
+        let mut counting = Counting { kind: column.kind(), rows: 0, sum: 0.0, classes: Default::default() };
         counting.push(column, problem);
         counting.finish(problem)
     }
@@ -125,7 +124,11 @@ mod tests {
         let text = |values: &[&str]| Column::Text(values.iter().map(|v| Some((*v).to_owned())).collect());
         for (column, problem, complaint) in [
             (text(&[]), ProblemType::Multiclass, "no train row has a target"),
-            (text(&["a", "b", "c"]), ProblemType::Binary, "the target has 3 classes in the train rows, a binary problem has 2"),
+            (
+                text(&["a", "b", "c"]),
+                ProblemType::Binary,
+                "the target has 3 classes in the train rows, a binary problem has 2",
+            ),
             (text(&["a"]), ProblemType::Multiclass, "the target has one class only in the train rows"),
         ] {
             assert_eq!(naive(&column, problem).unwrap_err(), complaint);

@@ -39,7 +39,12 @@ pub(crate) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    pub(crate) fn new(blobs: &'a dyn Blobs, file: &'a File, schema: Arc<Schema>, header: Header) -> Batches<'a> {
+    pub(crate) fn new(
+        blobs: &'a dyn Blobs,
+        file: &'a File,
+        schema: Arc<Schema>,
+        header: Header,
+    ) -> Batches<'a> {
         let reader = Reader::new(file.path.file_name(), schema, header);
         Batches { chunks: Chunks::new(blobs, &file.path), reader: Some(reader), ready: Default::default() }
     }

@@ -44,7 +44,12 @@ impl Register {
     }
 
     /// The judgement, once every prediction is there.
-    async fn judged(&self, handling: Handling<'_>, run: &Run, waiting: &Waiting) -> Result<Option<Judgement>, Stop> {
+    async fn judged(
+        &self,
+        handling: Handling<'_>,
+        run: &Run,
+        waiting: &Waiting,
+    ) -> Result<Option<Judgement>, Stop> {
         let applied = rows::applied(&*self.records, handling.pipeline).await?;
         let seconds = applied.spec.training.timeout_minutes * 60;
         let mut all = true;
@@ -59,7 +64,13 @@ impl Register {
     }
 
     /// Whether predictions are there. A job that was lost is started again.
-    async fn is_there(&self, handling: Handling<'_>, ask: &Ask, who: &str, seconds: u64) -> Result<bool, Stop> {
+    async fn is_there(
+        &self,
+        handling: Handling<'_>,
+        ask: &Ask,
+        who: &str,
+        seconds: u64,
+    ) -> Result<bool, Stop> {
         if self.blobs.head(&ask.output).await?.is_some() {
             return Ok(true);
         }
@@ -98,7 +109,8 @@ impl Register {
         if judgement.passed {
             let key = Key::of(pipeline, prefix::COUNTS);
             let counts = records.read::<Counts>(&key).await?;
-            let (counts_version, mut counts) = counts.map_or((None, Counts::default()), |row| (Some(row.version), row.value));
+            let (counts_version, mut counts) =
+                counts.map_or((None, Counts::default()), |row| (Some(row.version), row.value));
             counts.versions += 1;
             let version = counts.versions;
             let selection: Selection = rows::document(&*self.blobs, &run.selection.path).await?;

@@ -6,8 +6,8 @@ use domain::input::Changed;
 use domain::key::prefix;
 use domain::pipeline::{ProblemType, Program, Target as Declared, Trigger};
 use domain::row::{
-    Applied, ApprovalState, Counts, Cut, Endpoint, File, Lineage, Model, Prepared, Run, RunState, SelectedPart,
-    Selection, Served,
+    Applied, ApprovalState, Counts, Cut, Endpoint, File, Lineage, Model, Prepared, Run, RunState,
+    SelectedPart, Selection, Served,
 };
 use domain::{Actor, BlobPath, Digest, Event, Input, Key, Pipeline, PipelineName, Time, digest};
 use engine::baseline::{Baseline, BaselineBuilder};
@@ -60,13 +60,18 @@ fn selection(parts: &[u64], test: u64) -> Selection {
         rows: 1,
         as_of: Time::from_millis(0),
     };
-    Selection { parts: parts.iter().map(part).collect(), cut: Cut::Entity { test, validation: 1_000 }, features: digest }
+    Selection {
+        parts: parts.iter().map(part).collect(),
+        cut: Cut::Entity { test, validation: 1_000 },
+        features: digest,
+    }
 }
 
 /// What the trainer of a run was given. Even rows are of part 1, odd rows of part 2; row i has
 /// bucket 15 i, so that the buckets reach from 0 to 2985.
 async fn prepared(world: &World) -> Prepared {
-    let (mut test, mut truth, mut train) = (String::new(), "truth,part,row,bucket,time\r\n".to_owned(), "x,note,y\r\n".to_owned());
+    let (mut test, mut truth, mut train) =
+        (String::new(), "truth,part,row,bucket,time\r\n".to_owned(), "x,note,y\r\n".to_owned());
     for i in 0..ROWS {
         let (x, y) = row(i);
         test.push_str(&format!("{x},\"row {i}, noted\"\r\n"));
@@ -83,7 +88,10 @@ async fn prepared(world: &World) -> Prepared {
         test: put(world, "runs/test.csv", test.as_bytes()).await,
         truth: put(world, "runs/truth.csv", truth.as_bytes()).await,
         baseline: put(world, "runs/baseline.json", &builder.finish().written()).await,
-        channels: BTreeMap::from([("train".to_owned(), put(world, "runs/train.csv", train.as_bytes()).await)]),
+        channels: BTreeMap::from([(
+            "train".to_owned(),
+            put(world, "runs/train.csv", train.as_bytes()).await,
+        )]),
     }
 }
 
@@ -255,7 +263,10 @@ fn a_first_candidate_that_beats_the_naive_baseline_becomes_version_1() {
         assert!(waiting(&world).await.is_some(), "another job's news");
         world.twice(&register, changed(&ask.job)).await.unwrap();
 
-        assert_eq!(world.kinds(&name()).await, ["TrainingCompleted", "PredictionsRequested", "ModelRegistered"]);
+        assert_eq!(
+            world.kinds(&name()).await,
+            ["TrainingCompleted", "PredictionsRequested", "ModelRegistered"]
+        );
         assert_eq!(state(&world).await, RunState::Registered { version: 1 });
         assert_eq!(waiting(&world).await, None);
         let model: Model = world.row(&rows::model_key(&name(), 1)).await.unwrap();

@@ -52,7 +52,11 @@ pub fn line(text: &str) -> Result<Vec<f64>, String> {
 ///
 /// # Errors
 /// The first row with another count of numbers.
-pub fn prediction(problem: ProblemType, classes: usize, answers: Vec<Vec<f64>>) -> Result<Prediction, String> {
+pub fn prediction(
+    problem: ProblemType,
+    classes: usize,
+    answers: Vec<Vec<f64>>,
+) -> Result<Prediction, String> {
     let wanted = width(problem, classes);
     if let Some(row) = answers.iter().position(|answer| answer.len() != wanted) {
         return Err(format!("answer {} has {} numbers, expected {wanted}", row + 1, answers[row].len()));
@@ -96,7 +100,9 @@ fn from_json(index: usize, value: &serde_json::Value) -> Result<Vec<f64>, String
         other => other,
     };
     let numbers = match inside {
-        Value::Array(list) => list.iter().map(one).collect::<Option<Vec<f64>>>().filter(|list| !list.is_empty()),
+        Value::Array(list) => {
+            list.iter().map(one).collect::<Option<Vec<f64>>>().filter(|list| !list.is_empty())
+        }
         single => one(single).map(|number| vec![number]),
     };
     numbers.ok_or_else(|| format!("answer {}: expected a number or a list of numbers", index + 1))
@@ -115,7 +121,11 @@ mod tests {
             ("[0.2, 0.8]", 2, vec![vec![0.2], vec![0.8]]),
             ("[0.2,0.8]\n[0.1,0.9]\n", 2, vec![vec![0.2, 0.8], vec![0.1, 0.9]]),
             (r#"{"predictions": [1, 2.5]}"#, 2, vec![vec![1.0], vec![2.5]]),
-            (r#"{"predictions": [{"score": 1}, {"probabilities": [0.5, 0.5]}]}"#, 2, vec![vec![1.0], vec![0.5, 0.5]]),
+            (
+                r#"{"predictions": [{"score": 1}, {"probabilities": [0.5, 0.5]}]}"#,
+                2,
+                vec![vec![1.0], vec![0.5, 0.5]],
+            ),
         ] {
             assert_eq!(read(text, rows).as_ref(), Ok(&expected), "{text}");
         }
