@@ -291,7 +291,7 @@ fn method(report: &DriftReport) -> Html {
         (
             "distribution",
             Html::text(&format!(
-                "Jensen–Shannon distance, base 2, on bins frozen with the reference; floor {}, warning from {}. Two-sample chi-square test on the same bins, the rarest pooled until 5 rows are expected in each",
+                "Jensen–Shannon distance, base 2, on bins frozen with the reference; floor {}, warning from {}. Two-sample chi-square test on the same bins, bins with fewer than 5 expected rows pooled, or tested apart by Fisher's exact test",
                 options.distance_drift, options.distance_warning
             )),
         ),

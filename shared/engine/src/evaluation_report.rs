@@ -108,7 +108,7 @@ fn metrics(evaluation: &Evaluation) -> Html {
             row.push(Cell::Number(shown(measure)));
             row.push(Cell::Number(interval.map_or_else(
                 || "–".to_owned(),
-                |interval| format!("{} – {}", text::number(interval.low), text::number(interval.high)),
+                |interval| format!("{} to {}", text::number(interval.low), text::number(interval.high)),
             )));
         }
         rows.push(row);
