@@ -250,7 +250,7 @@ fn a_first_candidate_that_beats_the_naive_baseline_becomes_version_1() {
         let register = register(&world);
         world.twice(&register, &trained).await.unwrap();
         let ask = waiting(&world).await.unwrap().candidate;
-        assert_eq!(world.jobs.running(), [ask.job.clone()]);
+        assert_eq!(world.jobs.running(), std::slice::from_ref(&ask.job));
         assert!(ask.job.starts_with("taxi-predict-") && ask.job.len() == 13 + 12, "{}", ask.job);
         let Work::Predict { input, output, artifact } = world.jobs.spec(&ask.job).work else { panic!() };
         assert_eq!((input.as_str(), artifact.as_str()), ("runs/test.csv", "runs/new/model.tar.gz"));
