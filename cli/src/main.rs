@@ -1,26 +1,17 @@
-//! The `millrace` command: everything a person does, as a table of contents.
+//! The `millrace` command: what can be done, as a table of contents.
 
 mod arguments;
 mod data;
+mod demo;
+mod files;
 mod output;
-#[cfg(feature = "server")]
-mod ask;
-#[cfg(feature = "server")]
-mod client;
-#[cfg(feature = "server")]
-mod look;
-#[cfg(feature = "server")]
-mod story;
-#[cfg(feature = "server")]
-mod up;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let arguments = arguments::Arguments::parse();
-    match arguments.run() {
+    match arguments::Arguments::parse().run() {
         Ok(code) => code,
         Err(error) => {
             output::complain(&error);

@@ -10,7 +10,7 @@ pub(crate) const OK: u8 = 0;
 /// Exit code: it could not be done.
 pub(crate) const FAILED: u8 = 1;
 /// Exit code: it was done, and what was looked at is not well (a file that breaks its contract,
-/// drift, a ledger that does not verify). Clap uses 2 for a wrong command line.
+/// drift). Clap uses 2 for a wrong command line.
 pub(crate) const NOT_WELL: u8 = 3;
 
 /// An error for a person: what was tried, on what, why not, what to do next.
@@ -39,7 +39,7 @@ pub(crate) fn complain(error: &Error) {
     let mut stderr = std::io::stderr().lock();
     let red = stderr.is_terminal() && !no_color();
     let label = if red { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
-    let text = engine::text::terminal_lines(&error.to_string());
+    let text = error.to_string().lines().map(engine::text::terminal).collect::<Vec<_>>().join("\n");
     let _ = writeln!(stderr, "{label} {text}");
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
         return;
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(width() as u16);
     table.set_header(headers.iter().map(|header| header.to_uppercase()));
     for row in rows {
@@ -74,23 +74,5 @@ pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
     }
     for line in table.to_string().lines() {
         say(line.trim_end());
-    }
-}
-
-/// A field of a JSON value as a person reads it.
-pub(crate) fn field(value: &Value, pointer: &str) -> String {
-    match value.pointer(pointer) {
-        None | Some(Value::Null) => "–".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
-}
-
-/// The minute of a time as it is written in JSON.
-pub(crate) fn minute(value: &Value, pointer: &str) -> String {
-    let text = field(value, pointer);
-    match text.get(..16) {
-        Some(minute) => minute.replace('T', " "),
-        None => text,
     }
 }

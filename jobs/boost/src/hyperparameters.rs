@@ -124,7 +124,9 @@ impl Hyperparameters {
             "seed" => self.seed = number(text, |n| i64::try_from(*n).is_ok(), "0 to 9223372036854775807")?,
             "nthread" => self.nthread = number(text, |n| *n <= 1_024, "0 (every core) to 1024")?,
             _ => {
-                return Err(problem("unknown hyperparameter").found(name).expected(format!("one of {NAMES}")));
+                return Err(problem("unknown hyperparameter")
+                    .found(name)
+                    .expected(format!("one of {NAMES}")));
             }
         }
         Ok(())

@@ -25,6 +25,10 @@ pub const CONFLICT_ATTEMPTS_MAX: usize = 8;
 /// How long a handled mark is kept, in days: longer than any redelivery or redrive.
 pub const HANDLED_DAYS: i64 = 30;
 
+/// Most findings of one verification of the ledger: whoever rewrote a chain broke every link of
+/// it, and nobody reads more than these.
+pub const FINDINGS_MAX: usize = 1_000;
+
 /// Rows in one batch of the data engine: small enough for a cache, large enough to amortise.
 pub const BATCH_ROWS: usize = 8 * 1024;
 
@@ -86,10 +90,6 @@ pub const WINDOW_ROWS_MAX: usize = 1_000_000;
 
 /// A configuration file larger than this is a mistake.
 pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
-
-/// Most findings of one verification of the ledger: whoever rewrote a chain broke every link of
-/// it, and nobody reads more than these.
-pub const FINDINGS_MAX: usize = 1_000;
 
 /// Distinct values of one column counted exactly by a profile; beyond, they are estimated.
 pub const DISTINCT_MAX: usize = 10_000;

@@ -56,13 +56,13 @@ pub enum TestMethod {
     /// Pearson's two-sample test of homogeneity on the 2 × bins table of counts, without
     /// continuity correction; p from the chi-square distribution.
     ChiSquareHomogeneity {
-        /// Bins that either sample uses, before pooling.
+        /// Bins that either sample uses.
         bins: usize,
-        /// Bins after the rarest were pooled so that every expected count reaches the minimum.
-        bins_pooled: usize,
-        /// The least expected count of a cell.
+        /// What was done with bins in which too few rows are expected.
+        rare_bins: RareBins,
+        /// The expected count below which a bin is rare.
         expected_minimum: f64,
-        /// Degrees of freedom: pooled bins − 1.
+        /// Degrees of freedom: bins tested − 1.
         degrees: usize,
     },
     /// Two-proportion z-test, two-sided, with the pooled variance and no continuity correction.
@@ -90,6 +90,19 @@ impl TestMethod {
             TestMethod::KolmogorovSmirnov { .. } => "Kolmogorov–Smirnov",
         }
     }
+}
+
+/// What was done with the bins in which, going by the reference, too few rows are expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RareBins {
+    /// There are none.
+    None,
+    /// They were counted as one bin.
+    Pooled,
+    /// Even together they are rare: their share was tested apart by Fisher's exact test, and the
+    /// smaller of the two p-values doubled (Bonferroni).
+    Apart,
 }
 
 /// How a Kolmogorov–Smirnov p-value was found.

@@ -9,10 +9,10 @@ pub(super) struct Scores {
     called: Vec<bool>,
     log_losses: Vec<f64>,
     squared: Vec<f64>,
-    /// Rows by probability, the greatest first.
-    order: Vec<usize>,
-    /// Whether the row at this place of the order is the last of its probability.
-    last_of_equals: Vec<bool>,
+    /// Each row's place by probability, the greatest first.
+    places: Vec<usize>,
+    /// By place: whether the row is a yes, and which of the distinct probabilities it has.
+    placed: Vec<(bool, u32)>,
 }
 
 /// −ln p, with p kept away from zero and one by the machine epsilon.
@@ -24,17 +24,24 @@ impl Scores {
     pub(super) fn new(truth: &[bool], found: &[f64]) -> Scores {
         let mut order: Vec<usize> = (0..truth.len()).collect();
         order.sort_by(|&a, &b| found[b].total_cmp(&found[a]).then(a.cmp(&b)));
-        let last_of_equals = (0..order.len())
-            .map(|place| order.get(place + 1).is_none_or(|&next| found[next] != found[order[place]]))
-            .collect();
+        let mut places = vec![0; order.len()];
+        let mut placed: Vec<(bool, u32)> = Vec::with_capacity(order.len());
+        for (place, &row) in order.iter().enumerate() {
+            places[row] = place;
+            let distinct =
+                placed.last().map_or(0, |last| last.1 + u32::from(found[row] != found[order[place - 1]]));
+            placed.push((truth[row], distinct));
+        }
         let rows = || truth.iter().zip(found);
         Scores {
             truth: truth.to_vec(),
             called: found.iter().map(|found| *found >= 0.5).collect(),
-            log_losses: rows().map(|(truth, found)| log_loss(if *truth { *found } else { 1.0 - found })).collect(),
+            log_losses: rows()
+                .map(|(truth, found)| log_loss(if *truth { *found } else { 1.0 - found }))
+                .collect(),
             squared: rows().map(|(truth, found)| (f64::from(u8::from(*truth)) - found).powi(2)).collect(),
-            order,
-            last_of_equals,
+            places,
+            placed,
         }
     }
 
@@ -65,22 +72,35 @@ impl Scores {
     /// The areas under the ROC curve (trapezoids, so that ties count half) and under the
     /// precision–recall curve (steps: average precision).
     fn areas(&self, resample: &Resample, positives: f64, negatives: f64) -> (f64, f64) {
+        // Rows drawn are put in their places, so that memory is walked in order.
+        let mut drawn = vec![0_u32; self.placed.len()];
+        for &row in &resample.rows {
+            drawn[self.places[row]] = resample.times[row];
+        }
         let [mut yes, mut no, mut yes_before, mut no_before, mut roc, mut precision] = [0.0; 6];
-        for (&row, &last) in self.order.iter().zip(&self.last_of_equals) {
-            let times = f64::from(resample.times[row]);
-            if self.truth[row] {
-                yes += times;
-            } else {
-                no += times;
+        let mut current = None;
+        let mut close = |yes: f64, no: f64| {
+            roc += (no - no_before) * 0.5 * (yes + yes_before);
+            if yes > yes_before {
+                precision += (yes - yes_before) * yes / (yes + no);
             }
-            if last {
-                roc += (no - no_before) * 0.5 * (yes + yes_before);
-                if yes > yes_before {
-                    precision += (yes - yes_before) * yes / (yes + no);
-                }
-                (yes_before, no_before) = (yes, no);
+            (yes_before, no_before) = (yes, no);
+        };
+        for (&times, &(truth, distinct)) in drawn.iter().zip(&self.placed) {
+            if times == 0 {
+                continue;
+            }
+            if current.is_some_and(|current| current != distinct) {
+                close(yes, no);
+            }
+            current = Some(distinct);
+            if truth {
+                yes += f64::from(times);
+            } else {
+                no += f64::from(times);
             }
         }
+        close(yes, no);
         (roc / (positives * negatives), precision / positives)
     }
 }

@@ -1,7 +1,7 @@
 //! How surprising would this difference be if nothing had changed?
 
 use super::special::{chi_square_survival, kolmogorov_survival, ln_gamma, normal_survival};
-use super::{KolmogorovForm, PValue, Significance, TestMethod};
+use super::{KolmogorovForm, PValue, RareBins, Significance, TestMethod};
 
 /// Least expected count of a cell before the chi-square approximation is trusted (Cochran 1954).
 pub const EXPECTED_MINIMUM: f64 = 5.0;
@@ -14,37 +14,55 @@ const EXACT_TABLES_MAX: u64 = 20_000;
 
 /// Tests whether two tables of counts over the same bins come from one distribution.
 ///
-/// Bins that neither sample uses are left out. The rarest of the others are pooled until, going by
-/// the reference, every expected count reaches [`EXPECTED_MINIMUM`]. Pooling never looks at the
-/// window: bins cut at the reference's quantiles hold fixed reference counts, so a rule on the sum
-/// of both samples would pick bins by what the window holds and alarm by itself (6 % of checks at
-/// 50 rows instead of 1 %). One stray row in a new category is pooled too and no alarm.
-/// `None` if fewer than two bins remain: there is nothing to compare.
+/// Bins that neither sample uses are left out. A bin is rare if, going by the reference, fewer than
+/// [`EXPECTED_MINIMUM`] rows are expected in it; rare bins are pooled, and where even the pool is
+/// rare (new categories, say) it is tested apart by Fisher's exact test, so that one stray row is
+/// no alarm and many are. Which bins are rare never depends on the window: bins cut at the
+/// reference's quantiles hold fixed reference counts, so a rule on the sum of both samples would
+/// pick bins by what the window holds and alarm by itself (6 % of checks at 50 rows instead of
+/// 1 %). `None` if there is only one bin: there is nothing to compare.
 pub fn chi_square_homogeneity(reference: &[u64], current: &[u64]) -> Option<Significance> {
-    let mut cells: Vec<(u64, u64)> = reference.iter().copied().zip(current.iter().copied()).collect();
-    cells.retain(|(a, b)| a + b > 0);
-    let bins = cells.len();
-    let n: u64 = cells.iter().map(|cell| cell.0).sum();
-    let m: u64 = cells.iter().map(|cell| cell.1).sum();
-    if n == 0 || m == 0 {
+    let pairs = reference.iter().copied().zip(current.iter().copied());
+    let used: Vec<(u64, u64)> = pairs.filter(|(a, b)| a + b > 0).collect();
+    let n: u64 = used.iter().map(|cell| cell.0).sum();
+    let m: u64 = used.iter().map(|cell| cell.1).sum();
+    if n == 0 || m == 0 || used.len() < 2 {
         return None;
     }
-    pool(&mut cells, EXPECTED_MINIMUM * n as f64 / n.min(m) as f64);
-    if cells.len() < 2 {
-        return None;
-    }
+    let rows_minimum = EXPECTED_MINIMUM * n as f64 / n.min(m) as f64;
+    let is_rare = |cell: &(u64, u64)| (cell.0 as f64) < rows_minimum;
+    let (rare, mut cells): (Vec<(u64, u64)>, Vec<(u64, u64)>) = used.iter().copied().partition(is_rare);
+    let pool = rare.iter().fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
+    let mut apart = None;
+    let rare_bins = if rare.is_empty() {
+        RareBins::None
+    } else if is_rare(&pool) && !cells.is_empty() {
+        apart = Some(fisher_exact([pool.0, pool.1], [n, m]).p.get());
+        RareBins::Apart
+    } else {
+        cells.push(pool);
+        RareBins::Pooled
+    };
     let degrees = cells.len() - 1;
     let statistic = chi_square_statistic(&cells);
-    let p = chi_square_survival(statistic, degrees as f64);
-    let (bins_pooled, expected_minimum) = (cells.len(), EXPECTED_MINIMUM);
-    let method = TestMethod::ChiSquareHomogeneity { bins, bins_pooled, expected_minimum, degrees };
+    let p = if degrees == 0 { None } else { Some(chi_square_survival(statistic, degrees as f64)) };
+    let p = match (p, apart) {
+        // Two looks at one table: Bonferroni.
+        (Some(p), Some(apart)) => 2.0 * p.min(apart),
+        (one, other) => one.or(other)?,
+    };
+    let (bins, expected_minimum) = (used.len(), EXPECTED_MINIMUM);
+    let method = TestMethod::ChiSquareHomogeneity { bins, rare_bins, expected_minimum, degrees };
     Some(Significance { method, statistic, p: PValue::new(p) })
 }
 
-/// Pearson's statistic of a 2 × k table whose rows and columns are all used.
+/// Pearson's statistic of a 2 × k table whose columns are all used; 0 if a row is empty.
 pub fn chi_square_statistic(cells: &[(u64, u64)]) -> f64 {
     let n: u64 = cells.iter().map(|cell| cell.0).sum();
     let m: u64 = cells.iter().map(|cell| cell.1).sum();
+    if n == 0 || m == 0 {
+        return 0.0;
+    }
     let all = (n + m) as f64;
     let mut statistic = 0.0;
     for &(a, b) in cells {
@@ -57,18 +75,6 @@ pub fn chi_square_statistic(cells: &[(u64, u64)]) -> f64 {
     statistic
 }
 
-/// Merges the two cells rarest in the reference, again and again, until the rarest holds at least
-/// this many of its rows. Cells equally rare are taken in their own order.
-fn pool(cells: &mut Vec<(u64, u64)>, rows_minimum: f64) {
-    cells.sort_by_key(|cell| std::cmp::Reverse(cell.0));
-    while cells.len() > 1 && cells.last().is_some_and(|cell| (cell.0 as f64) < rows_minimum) {
-        let (Some(rarest), Some(next)) = (cells.pop(), cells.pop()) else { return };
-        let merged = (rarest.0 + next.0, rarest.1 + next.1);
-        let place = cells.partition_point(|cell| cell.0 >= merged.0);
-        cells.insert(place, merged);
-    }
-}
-
 /// Tests whether two shares are equal: `found` of `rows` in each sample. Fisher's exact test
 /// while its sum has at most 20,000 terms, the z-test beyond. `None` if a sample is empty.
 pub fn proportions(found: [u64; 2], rows: [u64; 2]) -> Option<Significance> {
@@ -78,7 +84,11 @@ pub fn proportions(found: [u64; 2], rows: [u64; 2]) -> Option<Significance> {
     }
     let hits = found[0] + found[1];
     let tables = hits.min(all - hits).min(rows[0]).min(rows[1]);
-    if tables <= EXACT_TABLES_MAX { Some(fisher_exact(found, rows)) } else { Some(two_proportion_z(found, rows)) }
+    if tables <= EXACT_TABLES_MAX {
+        Some(fisher_exact(found, rows))
+    } else {
+        Some(two_proportion_z(found, rows))
+    }
 }
 
 /// The two-proportion z-test with pooled variance, two-sided; p = 1 where the share is 0 or 1
@@ -97,9 +107,8 @@ pub fn two_proportion_z(found: [u64; 2], rows: [u64; 2]) -> Significance {
 pub fn fisher_exact(found: [u64; 2], rows: [u64; 2]) -> Significance {
     let hits = found[0] + found[1];
     let (n, m) = (rows[0], rows[1]);
-    let ln_choose = |n: u64, k: u64| {
-        ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0)
-    };
+    let ln_choose =
+        |n: u64, k: u64| ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0);
     let all = ln_choose(n + m, hits);
     let likelihood = |k: u64| (ln_choose(m, k) + ln_choose(n, hits - k) - all).exp();
     // Tables as likely as the observed one may differ from it by rounding.
