@@ -53,7 +53,7 @@ impl Trainer for Hess {
             None => model,
         };
         Ok(Learned {
-            document: model.encode(ModelFormat::XgboostJson).map_err(refused("write the model"))?,
+            document: compact(&model.encode(ModelFormat::XgboostJson).map_err(refused("write the model"))?),
             rounds: model.num_boost_rounds(),
             importance: importance(&model),
         })
@@ -107,6 +107,24 @@ fn matrix(rows: &Labelled) -> Result<DMatrix, Failure> {
         .map_err(refused("lay out the rows"))
 }
 
+/// The same JSON without the white space between its tokens: the library indents every number.
+fn compact(json: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(json.len() / 2);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        if in_text {
+            in_text = escaped || *byte != b'"';
+            escaped = !escaped && *byte == b'\\';
+        } else if byte.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_text = *byte == b'"';
+        }
+        kept.push(*byte);
+    }
+    kept
+}
+
 fn importance(model: &BoostedModel) -> Vec<f64> {
     let mut gains = vec![0.0; model.n_features()];
     for (feature, gain) in model.feature_importance(ImportanceType::TotalGain) {
@@ -145,5 +163,16 @@ impl Predictor for Loaded {
             self.0.predict_row_into(row, .., out).map_err(refused("predict"))?;
         }
         Ok(predictions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_white_space_between_tokens_is_dropped() {
+        let spaced = b"{ \"a b\" : [ 1 ,\n 2.5 ],\t\"\\\" c\\\\\" : \" \" }";
+        assert_eq!(compact(spaced), b"{\"a b\":[1,2.5],\"\\\" c\\\\\":\" \"}");
     }
 }
