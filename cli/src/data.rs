@@ -185,7 +185,8 @@ pub(crate) fn compared(
 
 pub(crate) fn drift(arguments: &DriftArguments, json: bool) -> Done {
     let DriftArguments { alpha, effect, .. } = *arguments;
-    if !(alpha > 0.0 && alpha < 0.5) || !(effect > 0.0 && effect < 1.0) {
+    let in_range = alpha > 0.0 && alpha < 0.5 && effect > 0.0 && effect < 1.0;
+    if !in_range {
         return output::error("--alpha must lie between 0 and 0.5, --effect between 0 and 1");
     }
     let schema = match &arguments.contract {

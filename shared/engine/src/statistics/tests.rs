@@ -141,8 +141,8 @@ fn the_p_value_on_bins_is_never_smaller_than_on_the_raw_values() {
 #[test]
 fn population_stability_is_the_formula_computed_by_hand() {
     // Shares with half a row added: 30.5/61 and 30.5/61 against 10.5/41 and 30.5/41.
-    let (p, q) = ([0.5, 0.5], [10.5 / 41.0, 30.5 / 41.0]);
-    let expected: f64 = (0..2).map(|i| (q[i] - p[i]) * (q[i] / p[i] as f64).ln()).sum();
+    let (p, q): ([f64; 2], [f64; 2]) = ([0.5, 0.5], [10.5 / 41.0, 30.5 / 41.0]);
+    let expected: f64 = (0..2).map(|i| (q[i] - p[i]) * (q[i] / p[i]).ln()).sum();
     assert!((distance::population_stability(&[30, 30], &[10, 30]).value - expected).abs() < 1e-12);
     // Chi-square's 5 % point at 9 degrees is 16.918977604620448 in any printed table.
     let threshold = distance::population_stability_threshold(10, 1000, 500, 0.05);
