@@ -64,13 +64,19 @@ fn tables_of_counts_agree_with_scipy() {
     for case in cases("tables") {
         let (reference, current) = (whole(&case["reference"]), whole(&case["current"]));
         let found = significance::chi_square_homogeneity(&reference, &current).unwrap();
-        let TestMethod::ChiSquareHomogeneity { bins, rare_bins, degrees, .. } = found.method else { panic!() };
+        let TestMethod::ChiSquareHomogeneity { bins, rare_bins, degrees, .. } = found.method else {
+            panic!()
+        };
         assert_eq!((bins, rare_bins), (reference.len(), RareBins::None));
         assert_eq!(degrees as u64, case["degrees"].as_u64().unwrap());
         same(found.statistic, &case["chi_square"], "chi-square");
         same(found.p.get(), &case["p"], "p of chi-square");
         same(distance::jensen_shannon(&reference, &current).value, &case["jensen_shannon"], "Jensen–Shannon");
-        same(distance::kolmogorov_smirnov_binned(&reference, &current).value, &case["ks_statistic"], "KS distance");
+        same(
+            distance::kolmogorov_smirnov_binned(&reference, &current).value,
+            &case["ks_statistic"],
+            "KS distance",
+        );
     }
     for case in cases("distances") {
         let found = distance::jensen_shannon(&whole(&case["reference"]), &whole(&case["current"]));
