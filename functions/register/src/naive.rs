@@ -6,7 +6,7 @@ use domain::pipeline::ProblemType;
 use domain::row::File;
 use engine::csv::Header;
 use engine::features::Target;
-use engine::table::{Field, Kind, Schema};
+use engine::table::{Field, Schema};
 use ports::Blobs;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,6 @@ impl Naive {
 /// Counts classes and puts them in the order of a model's answers.
 #[derive(Debug)]
 struct Counting {
-    kind: Kind,
     rows: u64,
     sum: f64,
     classes: std::collections::BTreeMap<String, u64>,
@@ -62,7 +61,9 @@ impl Counting {
             return Err("no train row has a target".into());
         }
         let mut classes: Vec<(String, u64)> = self.classes.into_iter().collect();
-        if matches!(self.kind, Kind::Integer | Kind::Number) {
+        // The order of a model's answers: by number where every class is one, else by text.
+        let numbers: Option<Vec<f64>> = classes.iter().map(|class| class.0.parse().ok()).collect();
+        if numbers.is_some() {
             let number = |name: &str| name.parse::<f64>().unwrap_or(f64::NAN);
             classes.sort_by(|a, b| number(&a.0).total_cmp(&number(&b.0)));
         }
@@ -87,7 +88,7 @@ pub(crate) async fn gather(
     let field = Field { name: target.name.clone(), kind: target.kind };
     let schema = Arc::new(Schema { fields: vec![field] });
     let mut batches = Batches::new(blobs, train, schema, Header::Present);
-    let mut counting = Counting { kind: target.kind, rows: 0, sum: 0.0, classes: Default::default() };
+    let mut counting = Counting { rows: 0, sum: 0.0, classes: Default::default() };
     while let Some(batch) = batches.next().await? {
         counting.push(&batch.columns()[0], problem);
     }
@@ -100,7 +101,7 @@ mod tests {
     use engine::table::Column;
 
     fn naive(column: &Column, problem: ProblemType) -> Result<Naive, String> {
-        let mut counting = Counting { kind: column.kind(), rows: 0, sum: 0.0, classes: Default::default() };
+        let mut counting = Counting { rows: 0, sum: 0.0, classes: Default::default() };
         counting.push(column, problem);
         counting.finish(problem)
     }

@@ -17,8 +17,8 @@ impl Time {
     pub const HOUR: i64 = 3_600 * Time::SECOND;
     /// Milliseconds in a day.
     pub const DAY: i64 = 24 * Time::HOUR;
-    /// The last moment that can be written with a four-digit year.
-    pub const MAX: Time = Time(253_402_300_799_999);
+    /// The last moment that can be written in any time zone with a four-digit year.
+    pub const MAX: Time = Time(253_402_207_199_999);
 
     /// A moment from milliseconds since the epoch.
     /// Moments outside the years 0000–9999 are drawn to the nearest end.
