@@ -8,8 +8,8 @@
 pub mod category;
 pub mod count;
 pub mod error;
-pub mod grid;
 mod gather;
+pub mod grid;
 
 use std::collections::BTreeMap;
 
@@ -196,7 +196,8 @@ pub struct BaselineBuilder {
 impl BaselineBuilder {
     /// A builder for the columns of a schema.
     pub fn new(schema: &Schema) -> BaselineBuilder {
-        let columns = schema.fields.iter().map(|field| gather::Gathering::new(&field.name, field.kind)).collect();
+        let columns =
+            schema.fields.iter().map(|field| gather::Gathering::new(&field.name, field.kind)).collect();
         BaselineBuilder { rows: 0, newest: None, columns }
     }
 
@@ -268,11 +269,12 @@ impl Baseline {
             return Err(Problem::new(file, "a baseline").found(found).expected(format!("version {VERSION}")));
         }
         for column in baseline.columns.iter().chain(&baseline.predictions) {
-            let ascending =
-                if let Cells::Bins { edges } = &column.cells { edges.is_sorted() } else { true };
+            let ascending = if let Cells::Bins { edges } = &column.cells { edges.is_sorted() } else { true };
             if column.counts.cells.len() != column.cells.len() || !ascending {
                 let rule = "a baseline whose counts fit its cells";
-                return Err(Problem::new(file, rule).field(&column.name).hint("the file was changed by hand"));
+                return Err(Problem::new(file, rule)
+                    .field(&column.name)
+                    .hint("the file was changed by hand"));
             }
         }
         Ok(baseline)

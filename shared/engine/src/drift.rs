@@ -155,7 +155,8 @@ pub struct DriftReport {
 impl DriftReport {
     /// Names of the columns that drifted, most first; the model's outputs are not among them.
     pub fn drifted(&self) -> Vec<String> {
-        let drifted = |column: &&ColumnReport| column.verdict == ColumnVerdict::Drift && column.role == Role::Input;
+        let drifted =
+            |column: &&ColumnReport| column.verdict == ColumnVerdict::Drift && column.role == Role::Input;
         let named = self.columns.iter().filter(drifted).map(|column| column.name.clone());
         self.absent.iter().cloned().chain(named).collect()
     }
@@ -240,9 +241,14 @@ fn conclude(report: &mut DriftReport, enough: bool) {
         reasons.push((CheckVerdict::Drift, format!("the column {name} is absent from the window")));
     }
     for role in [Role::Prediction, Role::Input] {
-        for (found, verdict) in [(ColumnVerdict::Drift, CheckVerdict::Drift), (ColumnVerdict::Warning, CheckVerdict::Warning)] {
-            let columns: Vec<&ColumnReport> =
-                report.columns.iter().filter(|column| column.verdict == found && column.role == role).collect();
+        for (found, verdict) in
+            [(ColumnVerdict::Drift, CheckVerdict::Drift), (ColumnVerdict::Warning, CheckVerdict::Warning)]
+        {
+            let columns: Vec<&ColumnReport> = report
+                .columns
+                .iter()
+                .filter(|column| column.verdict == found && column.role == role)
+                .collect();
             if !columns.is_empty() {
                 reasons.push((verdict, column::sentence(&columns)));
             }
@@ -250,11 +256,18 @@ fn conclude(report: &mut DriftReport, enough: bool) {
     }
     if let Some(stale) = report.staleness.as_ref().filter(|stale| stale.verdict == CheckVerdict::Warning) {
         let limit = stale.days_max.map_or_else(String::new, |days| format!(", {days} are allowed"));
-        reasons.push((CheckVerdict::Warning, format!("the newest training data is {} days old{limit}", stale.days)));
+        reasons.push((
+            CheckVerdict::Warning,
+            format!("the newest training data is {} days old{limit}", stale.days),
+        ));
     }
     if enough {
-        let compared = report.columns.iter().filter(|column| column.verdict != ColumnVerdict::NotCompared).count();
-        let calm = format!("{} compared, none has changed beyond chance and floor", counted(compared as u64, "column"));
+        let compared =
+            report.columns.iter().filter(|column| column.verdict != ColumnVerdict::NotCompared).count();
+        let calm = format!(
+            "{} compared, none has changed beyond chance and floor",
+            counted(compared as u64, "column")
+        );
         reasons.push((CheckVerdict::Ok, calm));
     } else {
         let sentence = format!(

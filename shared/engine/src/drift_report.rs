@@ -2,13 +2,18 @@
 
 use domain::row::CheckVerdict;
 
-use crate::drift::{Bar, ColumnReport, ColumnVerdict, DriftReport, ErrorChange, ErrorVerdict, Finding, Role, Subject};
+use crate::drift::{
+    Bar, ColumnReport, ColumnVerdict, DriftReport, ErrorChange, ErrorVerdict, Finding, Role, Subject,
+};
 use crate::page::{self, Cell, Html, Page, Size, Tone};
 use crate::statistics::DistanceMethod;
 use crate::text;
 
 /// Most columns drawn: a page of thousands of charts helps nobody; the JSON has them all.
 const DRAWN_MAX: usize = 120;
+
+/// Characters of a cell's label inside a card.
+const LABEL_CHARS_MAX: usize = 22;
 
 /// The page of a drift check. `subtitle` says what was compared with what, and when.
 pub fn html(report: &DriftReport, title: &str, subtitle: &str) -> String {
@@ -62,7 +67,8 @@ fn column_tone(verdict: ColumnVerdict) -> Tone {
 }
 
 fn figures(report: &DriftReport) -> Html {
-    let of = |verdict: ColumnVerdict| report.columns.iter().filter(|column| column.verdict == verdict).count();
+    let of =
+        |verdict: ColumnVerdict| report.columns.iter().filter(|column| column.verdict == verdict).count();
     let compared = report.columns.len() - of(ColumnVerdict::NotCompared) + report.absent.len();
     let drifted = of(ColumnVerdict::Drift) + report.absent.len();
     let mut facts = vec![
@@ -80,7 +86,9 @@ fn figures(report: &DriftReport) -> Html {
 }
 
 fn legend() -> Html {
-    Html::note("Grey: share of the reference's values. Blue: share of the window's. Bins were frozen with the reference; the outer ones are open.")
+    Html::note(
+        "Grey: share of the reference's values. Blue: share of the window's. Bins were frozen with the reference; the outer ones are open.",
+    )
 }
 
 fn cards(columns: &[&ColumnReport]) -> Html {
@@ -92,7 +100,8 @@ fn cards(columns: &[&ColumnReport]) -> Html {
 }
 
 fn card(column: &ColumnReport) -> Html {
-    let mut title = Html::code(&column.name).then(Html::badge(column_tone(column.verdict), column.verdict.name()));
+    let mut title =
+        Html::code(&column.name).then(Html::badge(column_tone(column.verdict), column.verdict.name()));
     if column.role == Role::Prediction {
         title = title.then(Html::badge(Tone::Plain, "the model's answers"));
     }
@@ -118,7 +127,9 @@ fn card(column: &ColumnReport) -> Html {
         let names: Vec<String> = column
             .new
             .iter()
-            .map(|(name, rows)| format!("{} ({})", text::cut(name, text::SHOWN_CHARS_MAX), text::count(*rows)))
+            .map(|(name, rows)| {
+                format!("{} ({})", text::cut(name, text::SHOWN_CHARS_MAX), text::count(*rows))
+            })
             .collect();
         facts.push(("new", Html::text(&names.join(", "))));
     }
@@ -138,11 +149,17 @@ fn measured(finding: &Finding) -> String {
     let p = finding.p_adjusted.map_or_else(|| "not tested".to_owned(), |p| format!("adjusted p {p}"));
     match finding.subject {
         Subject::Distribution => {
-            let chance = finding.effect_by_chance.map_or_else(String::new, |chance| format!("; chance gives {chance:.3}"));
+            let chance = finding
+                .effect_by_chance
+                .map_or_else(String::new, |chance| format!("; chance gives {chance:.3}"));
             format!("{:.3} (drift from {}{chance}), {p}", finding.effect.value, finding.effect_drift)
         }
         Subject::Missing | Subject::NewCategories => {
-            format!("{:+.1} points (drift from {}), {p}", finding.effect.value * 100.0, finding.effect_drift * 100.0)
+            format!(
+                "{:+.1} points (drift from {}), {p}",
+                finding.effect.value * 100.0,
+                finding.effect_drift * 100.0
+            )
         }
     }
 }
@@ -157,31 +174,33 @@ fn chart(size: Size, bars: &[Bar]) -> Html {
     page::paired_bars(size, &reference, &current)
 }
 
+/// The cells as figures and the distances, laid out for the width of a card.
 fn numbers(column: &ColumnReport) -> Html {
     let row = |bar: &Bar| {
+        // A figure's cell does not wrap, which a range of numbers must not.
         vec![
-            Cell::text(text::cut(&bar.label, text::SHOWN_CHARS_MAX)),
+            Cell::Number(text::cut(&bar.label, LABEL_CHARS_MAX).into_owned()),
             Cell::percent(bar.reference_share),
             Cell::percent(bar.current_share),
-            Cell::count(bar.current),
         ]
     };
-    let table = page::table(
-        &["values", "reference", "window", "rows"],
-        &column.bars.iter().map(row).collect::<Vec<_>>(),
-    );
-    let mut pairs: Vec<(&str, Html)> = Vec::new();
+    let table =
+        page::table(&["values", "reference", "window"], &column.bars.iter().map(row).collect::<Vec<_>>());
+    let mut lines = Vec::new();
     for distance in &column.distances {
-        let beyond = match (&distance.method, column.stability_by_chance) {
-            (DistanceMethod::PopulationStabilityIndex { .. }, Some(chance)) => format!(" (chance gives up to {chance:.3})"),
+        let chance = match (&distance.method, column.stability_by_chance) {
+            (DistanceMethod::PopulationStabilityIndex { .. }, Some(chance)) => {
+                format!(" (chance gives up to {chance:.3})")
+            }
             _ => String::new(),
         };
-        pairs.push((distance.method.name(), Html::text(&format!("{:.3}{beyond}", distance.value))));
+        lines.push(format!("{}: {:.3}{chance}", distance.method.name(), distance.value));
     }
     for test in column.findings.iter().filter_map(|finding| finding.test.as_ref()) {
-        pairs.push((test.method.name(), Html::text(&format!("statistic {}, p {} unadjusted", text::number(test.statistic), test.p))));
+        let statistic = text::number(test.statistic);
+        lines.push(format!("{}: {statistic}, p {} unadjusted", test.method.name(), test.p));
     }
-    table.then(page::facts(&pairs))
+    table.then(Html::list(lines.iter().map(|line| Html::text(line))).wrapped("div", "note"))
 }
 
 fn all_columns(report: &DriftReport) -> Html {
@@ -205,14 +224,25 @@ fn all_columns(report: &DriftReport) -> Html {
             Cell::badge(column_tone(column.verdict), column.verdict.name()),
             Cell::text(what),
             Cell::Number(leading.map_or_else(|| "–".to_owned(), size)),
-            Cell::Number(leading.and_then(|finding| finding.p_adjusted).map_or_else(|| "–".to_owned(), |p| p.to_string())),
+            Cell::Number(
+                leading
+                    .and_then(|finding| finding.p_adjusted)
+                    .map_or_else(|| "–".to_owned(), |p| p.to_string()),
+            ),
             if drawn { Cell::Html(chart(Size::SPARK, &column.bars)) } else { Cell::text("") },
         ]);
     }
     for name in &report.unknown {
-        rows.push(vec![Cell::code(name), Cell::badge(Tone::Plain, "unknown"), Cell::text("not in the reference")]);
+        rows.push(vec![
+            Cell::code(name),
+            Cell::badge(Tone::Plain, "unknown"),
+            Cell::text("not in the reference"),
+        ]);
     }
-    page::table(&["column", "verdict", "largest change in", "size", "adjusted p", "reference and window"], &rows)
+    page::table(
+        &["column", "verdict", "largest change in", "size", "adjusted p", "reference and window"],
+        &rows,
+    )
 }
 
 fn size(finding: &Finding) -> String {
@@ -242,14 +272,17 @@ fn error_section(error: &ErrorChange) -> Html {
             Html::text(&format!(
                 "{} ({} interval {} to {}, Welch)",
                 text::number(error.difference),
-                text::percent(error.interval.confidence),
+                error.interval.confidence_shown(),
                 text::number(error.interval.low),
                 text::number(error.interval.high)
             )),
         ),
     ];
     if let Some([before, now]) = error.roots {
-        pairs.insert(0, ("root mean squared error".to_owned(), moved(text::number(before), text::number(now))));
+        pairs.insert(
+            0,
+            ("root mean squared error".to_owned(), moved(text::number(before), text::number(now))),
+        );
     }
     let named: Vec<(&str, Html)> = pairs.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let mut section = Html::paragraph(meaning).then(page::facts(&named));
@@ -257,14 +290,13 @@ fn error_section(error: &ErrorChange) -> Html {
         return section;
     }
     let widest = error.interval.high.abs().max(error.interval.low.abs()) * 1.1;
-    let interval = page::Interval {
-        low: error.interval.low,
-        estimate: error.difference,
-        high: error.interval.high,
-    };
+    let interval =
+        page::Interval { low: error.interval.low, estimate: error.difference, high: error.interval.high };
     section = section
         .then(page::interval(Size { width: 720, height: 36 }, (-widest, widest), Some(0.0), &interval))
-        .then(Html::note("Change of the mean loss with its interval; the dashed line is no change, right of it is worse."));
+        .then(Html::note(
+            "Change of the mean loss with its interval; the dashed line is no change, right of it is worse.",
+        ));
     if !matches!(error.verdict, ErrorVerdict::Grown | ErrorVerdict::Larger) {
         return section;
     }
@@ -287,7 +319,10 @@ fn error_section(error: &ErrorChange) -> Html {
 fn method(report: &DriftReport) -> Html {
     let options = &report.options;
     let pairs: Vec<(&str, Html)> = vec![
-        ("drift", Html::text("needs a change of at least the floor and an adjusted p-value at or below the level")),
+        (
+            "drift",
+            Html::text("needs a change of at least the floor and an adjusted p-value at or below the level"),
+        ),
         (
             "distribution",
             Html::text(&format!(
@@ -316,7 +351,7 @@ fn method(report: &DriftReport) -> Html {
             "concept drift",
             Html::text(&format!(
                 "the lower end of the {} interval of the loss's growth is at least {} of the reference loss",
-                text::percent(options.loss_confidence),
+                text::number(options.loss_confidence * 100.0) + " %",
                 text::percent(options.loss_growth)
             )),
         ),

@@ -40,7 +40,9 @@ impl Naive {
         match self {
             Naive::Mean(mean) => Prediction::Numbers(vec![*mean; rows]),
             Naive::Share(share) => Prediction::Probabilities(vec![*share; rows]),
-            Naive::Shares(shares) => Prediction::Distributions { classes: shares.len(), values: shares.repeat(rows) },
+            Naive::Shares(shares) => {
+                Prediction::Distributions { classes: shares.len(), values: shares.repeat(rows) }
+            }
         }
     }
 
@@ -49,7 +51,9 @@ impl Naive {
         let rows = truth.rows().max(1) as f64;
         match truth {
             Truth::Numbers(values) => Naive::Mean(values.iter().sum::<f64>() / rows),
-            Truth::Binary(values) => Naive::Share(values.iter().filter(|value| **value).count() as f64 / rows),
+            Truth::Binary(values) => {
+                Naive::Share(values.iter().filter(|value| **value).count() as f64 / rows)
+            }
             Truth::Classes { count, values } => {
                 let mut shares = vec![0.0; *count];
                 for class in values {
@@ -231,7 +235,11 @@ impl Evaluation {
 
 /// Judges a candidate. Pure: equal inputs give equal evaluations. `file` is what errors about
 /// predictions name.
-pub fn evaluate(file: &str, candidates: &Candidates<'_>, options: &EvaluationOptions) -> Result<Evaluation, Problem> {
+pub fn evaluate(
+    file: &str,
+    candidates: &Candidates<'_>,
+    options: &EvaluationOptions,
+) -> Result<Evaluation, Problem> {
     let truth = candidates.truth;
     let candidate = Outcomes::new(file, truth, candidates.candidate)?;
     let champion = candidates.champion.map(|champion| Outcomes::new(file, truth, champion)).transpose()?;
@@ -337,11 +345,17 @@ fn gates(
     }];
     let found = difference.interval.map_or_else(
         || "no interval".to_owned(),
-        |interval| format!("{} ({} to {})", signed(difference.mean), signed(interval.low), signed(interval.high)),
+        |interval| {
+            format!("{} ({} to {})", signed(difference.mean), signed(interval.low), signed(interval.high))
+        },
     );
     gates.push(Gate {
         name: format!("beats {}", difference.rival.name()),
-        required: format!("{} difference below {} with its whole interval", difference.loss.name(), text::number(options.margin)),
+        required: format!(
+            "{} difference below {} with its whole interval",
+            difference.loss.name(),
+            text::number(options.margin)
+        ),
         found,
         passed: difference.interval.is_some_and(|interval| interval.high < options.margin),
     });
@@ -361,7 +375,12 @@ fn gates(
                 Better::Lower => value <= *bound,
                 Better::Higher => value >= *bound,
             });
-            gates.push(Gate { name: format!("{name} {word}"), required: text::number(*bound), found, passed });
+            gates.push(Gate {
+                name: format!("{name} {word}"),
+                required: text::number(*bound),
+                found,
+                passed,
+            });
         }
     }
     gates
@@ -381,7 +400,7 @@ fn reasons(verdict: Verdict, gates: &[Gate], difference: &Difference) -> Vec<Str
             text::number(difference.challenger),
             text::number(difference.other),
             signed(difference.mean),
-            text::percent(interval.confidence),
+            interval.confidence_shown(),
             signed(interval.low),
             signed(interval.high)
         ),

@@ -45,7 +45,8 @@ fn figures(evaluation: &Evaluation) -> Html {
 
 fn gates(evaluation: &Evaluation) -> Html {
     let row = |gate: &crate::evaluation::Gate| {
-        let badge = if gate.passed { Cell::badge(Tone::Good, "passed") } else { Cell::badge(Tone::Bad, "failed") };
+        let badge =
+            if gate.passed { Cell::badge(Tone::Good, "passed") } else { Cell::badge(Tone::Bad, "failed") };
         vec![badge, Cell::text(&gate.name), Cell::text(&gate.required), Cell::text(&gate.found)]
     };
     let rows: Vec<Vec<Cell>> = evaluation.gates.iter().map(row).collect();
@@ -66,7 +67,7 @@ fn difference(evaluation: &Evaluation) -> Html {
     let found = format!(
         "{} ({} interval {} to {})",
         text::number(difference.mean),
-        text::percent(interval.confidence),
+        interval.confidence_shown(),
         text::number(interval.low),
         text::number(interval.high)
     );
@@ -100,7 +101,8 @@ fn metrics(evaluation: &Evaluation) -> Html {
             Better::Lower => "lower is better",
             Better::Higher => "higher is better",
         };
-        let name = Html::code(measure.metric.name()).then(Html::text(&format!(" {better}")).wrapped("span", "note"));
+        let name =
+            Html::code(measure.metric.name()).then(Html::text(&format!(" {better}")).wrapped("span", "note"));
         let mut row = vec![Cell::Html(name)];
         for (_, card) in &cards {
             let measure = card.measures.get(place);
@@ -121,7 +123,9 @@ fn calibration(evaluation: &Evaluation) -> Html {
     let words = match evaluation.problem {
         ProblemType::Regression => ("mean prediction", "mean of what happened"),
         ProblemType::Binary => ("mean probability", "share that happened"),
-        ProblemType::Multiclass => ("mean probability of the likeliest class", "share of rows where it was right"),
+        ProblemType::Multiclass => {
+            ("mean probability of the likeliest class", "share of rows where it was right")
+        }
     };
     let points = |groups: &[Group], whose: &str, spread: bool| -> Vec<Point> {
         let point = |group: &Group| Point {
@@ -178,8 +182,12 @@ fn method(evaluation: &Evaluation) -> Html {
         String::new()
     };
     let rule = match difference.rival {
-        Rival::Champion => "promote when the upper end of (challenger loss − champion loss) is below the margin",
-        Rival::Naive => "without a champion: promote when the upper end of (challenger loss − naive loss) is below the margin",
+        Rival::Champion => {
+            "promote when the upper end of (challenger loss − champion loss) is below the margin"
+        }
+        Rival::Naive => {
+            "without a champion: promote when the upper end of (challenger loss − naive loss) is below the margin"
+        }
     };
     page::facts(&[
         ("rule", Html::text(rule)),
@@ -190,11 +198,16 @@ fn method(evaluation: &Evaluation) -> Html {
                 "bootstrap percentiles, {} resamples of rows, seed {}, {} two-sided{drawn}",
                 text::count(options.resamples as u64),
                 options.seed,
-                text::percent(options.confidence)
+                text::number(options.confidence * 100.0) + " %"
             )),
         ),
         ("naive baseline", Html::text("answers what the training rows held on average, whatever the row")),
-        ("definitions", Html::text("scikit-learn's; log loss with the natural logarithm, pr_auc is average precision, cuts at one half")),
+        (
+            "definitions",
+            Html::text(
+                "scikit-learn's; log loss with the natural logarithm, pr_auc is average precision, cuts at one half",
+            ),
+        ),
     ])
 }
 
@@ -207,7 +220,8 @@ mod tests {
     #[test]
     fn the_page_shows_verdict_gates_and_metrics_and_escapes_what_people_named() {
         let truth = Truth::Numbers((0..60).map(f64::from).collect());
-        let candidate = Prediction::Numbers((0..60).map(|row| f64::from(row) + f64::from(row % 3) - 1.0).collect());
+        let candidate =
+            Prediction::Numbers((0..60).map(|row| f64::from(row) + f64::from(row % 3) - 1.0).collect());
         let mut options = EvaluationOptions { resamples: 100, ..EvaluationOptions::default() };
         options.maximum.insert("<b>rmse</b>".into(), 1.0);
         let naive = Naive::of(&truth);

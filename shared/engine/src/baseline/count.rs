@@ -83,7 +83,12 @@ impl<'a> Counter<'a> {
         let finished = |counter: ColumnCounter<'a>| (counter.baseline.name.clone(), counter.finish());
         Counts {
             rows: self.rows,
-            columns: self.columns.into_iter().map(finished).filter(|(name, _)| !absent.contains(name)).collect(),
+            columns: self
+                .columns
+                .into_iter()
+                .map(finished)
+                .filter(|(name, _)| !absent.contains(name))
+                .collect(),
             predictions: self.predictions.map(ColumnCounter::finish).filter(|counts| counts.rows() > 0),
             absent,
             unknown: self.unknown,
@@ -105,7 +110,8 @@ impl<'a> ColumnCounter<'a> {
     }
 
     fn push(&mut self, column: &Column) {
-        let other = if let Cells::Categories { names } = &self.baseline.cells { Some(names.len()) } else { None };
+        let other =
+            if let Cells::Categories { names } = &self.baseline.cells { Some(names.len()) } else { None };
         let numeric = matches!(self.baseline.cells, Cells::Bins { .. } | Cells::Times);
         for row in 0..column.len() {
             let Some(cell) = self.finder.cell(column, row) else {

@@ -48,7 +48,11 @@ impl<'a> LossCounter<'a> {
         let column = |column: &'a ColumnBaseline| {
             (column, CellFinder::new(column), vec![LossCell::default(); column.cells.len() + 1])
         };
-        LossCounter { loss, running: Running::default(), columns: baseline.columns.iter().map(column).collect() }
+        LossCounter {
+            loss,
+            running: Running::default(),
+            columns: baseline.columns.iter().map(column).collect(),
+        }
     }
 
     /// Counts rows with their losses, as many as the batch has rows; rows without a finite loss

@@ -3,7 +3,7 @@
 use super::category::{Categories, name_at};
 use super::count::Running;
 use super::grid::{Grid, Resolution, edges};
-use super::{BINS_MAX, Cells, ColumnBaseline, ColumnCounts, NUMBER_EXTRAS, CODES_MAX};
+use super::{BINS_MAX, CODES_MAX, Cells, ColumnBaseline, ColumnCounts, NUMBER_EXTRAS};
 use crate::table::{Column, Kind};
 
 pub(super) struct Gathering {

@@ -112,7 +112,9 @@ pub fn edges(cells: &[(f64, u64)], bins_max: usize) -> (Vec<f64>, Vec<u64>) {
             edges.push(least);
             counts.push(below - counted);
             counted = below;
-            while (target as usize) < bins_max && wanted(target).abs_diff(below) <= wanted(target).abs_diff(below + count) {
+            while (target as usize) < bins_max
+                && wanted(target).abs_diff(below) <= wanted(target).abs_diff(below + count)
+            {
                 target += 1;
             }
         }
@@ -158,7 +160,8 @@ mod tests {
     fn bins_have_exact_counts_and_nearly_equal_ones() {
         let mut random = Random::new(6);
         for scale in [1e-9, 0.1, 1e12] {
-            let values: Vec<f64> = (0..30_000).map(|_| -74.0 * scale + random.normal() * scale * 0.05).collect();
+            let values: Vec<f64> =
+                (0..30_000).map(|_| -74.0 * scale + random.normal() * scale * 0.05).collect();
             let (edges, counts) = edges(&grid(&values).0, 10);
             assert_eq!((edges.len(), counts.len()), (9, 10));
             for (bin, count) in counts.iter().enumerate() {

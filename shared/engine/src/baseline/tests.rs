@@ -14,9 +14,17 @@ fn batch(columns: Vec<(&str, Column)>) -> Batch {
 fn table() -> Batch {
     let rows = 0..1000_i32;
     batch(vec![
-        ("price", Column::Number(rows.clone().map(|row| (row % 10 != 9).then_some(f64::from(row) * 1.5)).collect())),
+        (
+            "price",
+            Column::Number(rows.clone().map(|row| (row % 10 != 9).then_some(f64::from(row) * 1.5)).collect()),
+        ),
         ("rooms", Column::Integer(rows.clone().map(|row| Some(i64::from(row % 4))).collect())),
-        ("town", Column::Text(rows.clone().map(|row| Some(["Bern", "Genf", "Basel"][(row % 3) as usize].into())).collect())),
+        (
+            "town",
+            Column::Text(
+                rows.clone().map(|row| Some(["Bern", "Genf", "Basel"][(row % 3) as usize].into())).collect(),
+            ),
+        ),
         ("id", Column::Text(rows.clone().map(|row| Some(format!("id-{row}"))).collect())),
         ("sold", Column::Date(rows.clone().map(Some).collect())),
         ("garden", Column::Boolean(rows.map(|row| Some(row % 2 == 0)).collect())),
@@ -55,7 +63,12 @@ fn the_reference_counted_again_gives_its_own_counts() {
     let counts = counter.finish();
     for column in &baseline.columns {
         let again = &counts.columns[&column.name];
-        assert_eq!((again.cells.as_slice(), again.missing), (column.counts.cells.as_slice(), column.counts.missing), "{}", column.name);
+        assert_eq!(
+            (again.cells.as_slice(), again.missing),
+            (column.counts.cells.as_slice(), column.counts.missing),
+            "{}",
+            column.name
+        );
     }
 }
 
@@ -80,7 +93,10 @@ fn a_file_changed_by_hand_is_refused() {
     let text = String::from_utf8(baseline_of(&table()).written()).unwrap();
     let problem = |text: &str| Baseline::read("b.json", text.as_bytes()).unwrap_err().to_string();
     assert!(problem("{").starts_with("b.json: a baseline: found "));
-    assert_eq!(problem(&text.replacen("\"version\":1", "\"version\":9", 1)), "b.json: a baseline: found version 9, expected version 1");
+    assert_eq!(
+        problem(&text.replacen("\"version\":1", "\"version\":9", 1)),
+        "b.json: a baseline: found version 9, expected version 1"
+    );
     assert!(problem(&text.replacen("[90,90,", "[90,", 1)).contains("price"));
 }
 
@@ -94,7 +110,10 @@ fn odd_values_have_cells_of_their_own() {
     assert_eq!(reference.counts.missing, 1);
     let baseline = Baseline { predictions: None, columns: vec![reference], ..baseline_of(&table()) };
     let mut counter = Counter::new(&baseline);
-    counter.push(&batch(vec![("x", Column::Text(["-1e9", " 5 ", "many", "NaN"].map(|text| Some(text.into())).to_vec()))]));
+    counter.push(&batch(vec![(
+        "x",
+        Column::Text(["-1e9", " 5 ", "many", "NaN"].map(|text| Some(text.into())).to_vec()),
+    )]));
     let counts = &counter.finish().columns["x"];
     assert_eq!((counts.cells[0], counts.cells[bins], counts.cells[bins + 3]), (2, 1, 1));
 }
@@ -146,14 +165,23 @@ fn losses_are_kept_by_cell() {
 
 #[test]
 fn an_empty_reference_is_a_baseline_too() {
-    let empty = BaselineBuilder::new(&Schema::of([("a", Kind::Number), ("b", Kind::Text), ("c", Kind::Date)])).finish();
+    let empty =
+        BaselineBuilder::new(&Schema::of([("a", Kind::Number), ("b", Kind::Text), ("c", Kind::Date)]))
+            .finish();
     assert_eq!(empty.rows, 0);
     assert_eq!(Baseline::read("b.json", &empty.written()).unwrap(), empty);
 }
 
 #[test]
 fn numbers_in_labels_are_short() {
-    for (value, expected) in [(0.0, "0"), (1234.567, "1235"), (-73.98214, "-73.98"), (0.00123456, "0.001235"), (12000.0, "12000"), (1e20, "1.000e20")] {
+    for (value, expected) in [
+        (0.0, "0"),
+        (1234.567, "1235"),
+        (-73.98214, "-73.98"),
+        (0.00123456, "0.001235"),
+        (12000.0, "12000"),
+        (1e20, "1.000e20"),
+    ] {
         assert_eq!(short(value), expected);
     }
 }

@@ -189,7 +189,12 @@ impl ColumnReport {
         report
     }
 
-    fn compare_distributions(&mut self, reference: &ColumnBaseline, current: &ColumnCounts, options: &DriftOptions) {
+    fn compare_distributions(
+        &mut self,
+        reference: &ColumnBaseline,
+        current: &ColumnCounts,
+        options: &DriftOptions,
+    ) {
         let (before, now) = (&reference.counts.cells, &current.cells);
         let (n, m) = (reference.counts.present(), current.present());
         if n < options.minimum_rows || m < options.minimum_rows {
@@ -209,8 +214,8 @@ impl ColumnReport {
         let used: Vec<usize> = (0..before.len()).filter(|&cell| before[cell] + now[cell] > 0).collect();
         let pick = |counts: &[u64]| used.iter().map(|&cell| counts[cell]).collect::<Vec<u64>>();
         self.distances.push(population_stability(&pick(before), &pick(now)));
-        self.stability_by_chance = (used.len() > 1)
-            .then(|| population_stability_threshold(used.len(), n, m, options.alpha));
+        self.stability_by_chance =
+            (used.len() > 1).then(|| population_stability_threshold(used.len(), n, m, options.alpha));
         let bins = reference.cells.bins();
         if bins > 1 {
             self.distances.push(kolmogorov_smirnov_binned(&before[..bins], &now[..bins]));
@@ -218,13 +223,19 @@ impl ColumnReport {
         if let (Some(before), Some(now)) = (self.moments_reference, self.moments_current) {
             let shift = (now.mean - before.mean) / before.deviation;
             if shift.is_finite() {
-                self.distances.push(Distance { method: DistanceMethod::StandardisedMeanDifference, value: shift });
+                self.distances
+                    .push(Distance { method: DistanceMethod::StandardisedMeanDifference, value: shift });
             }
         }
     }
 
     /// Only where the baseline names every value can a new one be told from a rare one.
-    fn compare_new_values(&mut self, reference: &ColumnBaseline, current: &ColumnCounts, options: &DriftOptions) {
+    fn compare_new_values(
+        &mut self,
+        reference: &ColumnBaseline,
+        current: &ColumnCounts,
+        options: &DriftOptions,
+    ) {
         let Cells::Categories { names } = &reference.cells else { return };
         let others = [reference.counts.cells[names.len()], current.cells[names.len()]];
         if others[0] > 0 || others[1] == 0 {
@@ -262,15 +273,15 @@ impl ColumnReport {
 
     /// The finding that weighs most: the gravest, then the one furthest beyond its floor.
     pub fn leading(&self) -> Option<&Finding> {
-        let weight = |finding: &Finding| finding.effect.value.abs() / finding.effect_drift.max(f64::MIN_POSITIVE);
-        self.findings
-            .iter()
-            .max_by(|a, b| a.verdict.cmp(&b.verdict).then(weight(a).total_cmp(&weight(b))))
+        let weight =
+            |finding: &Finding| finding.effect.value.abs() / finding.effect_drift.max(f64::MIN_POSITIVE);
+        self.findings.iter().max_by(|a, b| a.verdict.cmp(&b.verdict).then(weight(a).total_cmp(&weight(b))))
     }
 
     /// The size of the leading finding relative to the floor of drift, for ranking columns.
     pub(super) fn effect(&self) -> f64 {
-        self.leading().map_or(0.0, |finding| finding.effect.value.abs() / finding.effect_drift.max(f64::MIN_POSITIVE))
+        self.leading()
+            .map_or(0.0, |finding| finding.effect.value.abs() / finding.effect_drift.max(f64::MIN_POSITIVE))
     }
 }
 
@@ -302,7 +313,8 @@ fn bars(reference: &ColumnBaseline, current: &ColumnCounts) -> Vec<Bar> {
     };
     let (before, now) = (&reference.counts.cells, &current.cells);
     let (before_shares, now_shares) = (shares(before), shares(now));
-    let shown = (0..cells.len()).filter(|&cell| cell < always || (always > 0 && before[cell] + now[cell] > 0));
+    let shown =
+        (0..cells.len()).filter(|&cell| cell < always || (always > 0 && before[cell] + now[cell] > 0));
     shown
         .map(|cell| Bar {
             label: cells.label(cell, reference.hidden),

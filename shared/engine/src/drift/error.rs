@@ -83,7 +83,11 @@ pub(super) fn between(
 
 /// The change of the mean loss, by Welch's unequal-variance interval (1947). `None` if the two
 /// are different losses or either has no rows.
-pub fn error_change(reference: &ErrorReference, current: &ErrorReference, options: &DriftOptions) -> Option<ErrorChange> {
+pub fn error_change(
+    reference: &ErrorReference,
+    current: &ErrorReference,
+    options: &DriftOptions,
+) -> Option<ErrorChange> {
     if reference.loss != current.loss || reference.rows == 0 || current.rows == 0 {
         return None;
     }
@@ -183,12 +187,17 @@ impl ErrorChange {
                 let ratio = self.ratio.map_or_else(String::new, |ratio| format!(", loss × {ratio:.2}"));
                 let why = match self.explained.as_slice() {
                     [] => "no column's movement explains it".to_owned(),
-                    [most, ..] => format!("the movement of {} explains {}", most.column, text::percent(most.share)),
+                    [most, ..] => {
+                        format!("the movement of {} explains {}", most.column, text::percent(most.share))
+                    }
                 };
                 Some((CheckVerdict::ConceptDrift, format!("the error has grown: {figures}{ratio}; {why}")))
             }
             ErrorVerdict::Larger => {
-                let small = format!("the error is larger, but maybe by less than {}: {figures}", text::percent(floor));
+                let small = format!(
+                    "the error is larger, but maybe by less than {}: {figures}",
+                    text::percent(floor)
+                );
                 Some((CheckVerdict::Warning, small))
             }
             ErrorVerdict::Steady | ErrorVerdict::Smaller => {

@@ -21,10 +21,17 @@ pub fn terminal(report: &DriftReport, width: usize) -> String {
     for reason in &report.reasons {
         wrap(&mut out, reason, width);
     }
-    let name_width = report.columns.iter().map(|column| text::width(&column.name)).max().unwrap_or(0).clamp(6, 28);
+    let name_width =
+        report.columns.iter().map(|column| text::width(&column.name)).max().unwrap_or(0).clamp(6, 28);
     // Verdict, size, p and two sparklines take 58 columns beside the name.
     let drawn = width >= name_width + 58;
-    let header = format!("{} {:<12} {:>9} {:>8}", text::fit("column", name_width + 2), "verdict", "distance", "adj. p");
+    let header = format!(
+        "{} {:<12} {:>9} {:>8}",
+        text::fit("column", name_width + 2),
+        "verdict",
+        "distance",
+        "adj. p"
+    );
     let _ = write!(out, "\n{header}");
     let _ = writeln!(out, "{}", if drawn { "  reference   current" } else { "" });
     for column in &report.columns {
@@ -34,7 +41,8 @@ pub fn terminal(report: &DriftReport, width: usize) -> String {
         let _ = writeln!(out, "{} {:<12} not in the window", text::fit(name, name_width + 2), "drift");
     }
     for name in &report.unknown {
-        let _ = writeln!(out, "{} {:<12} not in the reference", text::fit(name, name_width + 2), "not compared");
+        let _ =
+            writeln!(out, "{} {:<12} not in the reference", text::fit(name, name_width + 2), "not compared");
     }
     let _ = writeln!(
         out,
@@ -51,11 +59,13 @@ pub fn terminal(report: &DriftReport, width: usize) -> String {
 }
 
 fn line(out: &mut String, column: &ColumnReport, name_width: usize, drawn: bool) {
-    let marked = if column.role == Role::Prediction { format!("{} ◂", column.name) } else { column.name.clone() };
+    let marked =
+        if column.role == Role::Prediction { format!("{} ◂", column.name) } else { column.name.clone() };
     let leading = column.leading();
     let size = leading.map_or_else(|| "–".to_owned(), |finding| format!("{:.3}", finding.effect.value.abs()));
     let p = leading.and_then(|finding| finding.p_adjusted).map_or_else(|| "–".to_owned(), |p| p.to_string());
-    let _ = write!(out, "{} {:<12} {size:>9} {p:>8}", text::fit(&marked, name_width + 2), column.verdict.name());
+    let _ =
+        write!(out, "{} {:<12} {size:>9} {p:>8}", text::fit(&marked, name_width + 2), column.verdict.name());
     let bars = &column.bars[..column.bars.len().min(10)];
     if drawn && !bars.is_empty() {
         let top = bars.iter().map(|bar| bar.reference_share.max(bar.current_share)).fold(0.0, f64::max);

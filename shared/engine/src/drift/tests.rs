@@ -7,7 +7,10 @@ use domain::row::CheckVerdict;
 use domain::{Problem, Time};
 use serde_json::Value;
 
-use super::{ColumnVerdict, DriftOptions, DriftReport, ErrorVerdict, Subject, Window, check, compare_tables, error_change, terminal};
+use super::{
+    ColumnVerdict, DriftOptions, DriftReport, ErrorVerdict, Subject, Window, check, compare_tables,
+    error_change, terminal,
+};
 use crate::baseline::{Baseline, BaselineBuilder, ColumnBaseline, Counter, ErrorReference, LossCounter};
 use crate::metrics::Loss;
 use crate::statistics::random::Random;
@@ -99,14 +102,22 @@ fn a_trifle_in_a_huge_window_is_no_drift() {
     let moved = report.columns.iter().find(|column| column.name == "x0").unwrap();
     let finding = moved.leading().unwrap();
     assert!(finding.p_adjusted.unwrap().get() < 1e-6, "certain");
-    assert_eq!((finding.verdict, report.verdict), (ColumnVerdict::Ok, CheckVerdict::Ok), "but too small to matter");
+    assert_eq!(
+        (finding.verdict, report.verdict),
+        (ColumnVerdict::Ok, CheckVerdict::Ok),
+        "but too small to matter"
+    );
 }
 
 fn sales(rows: usize, seed: u64, price: f64, town: &str, missing: f64) -> Batch {
     let mut random = Random::new(seed);
-    let prices = (0..rows).map(|_| (random.unit() >= missing).then(|| price * (random.normal() * 0.4).exp())).collect();
+    let prices = (0..rows)
+        .map(|_| (random.unit() >= missing).then(|| price * (random.normal() * 0.4).exp()))
+        .collect();
     let towns = (0..rows)
-        .map(|row| Some(if random.unit() < 0.8 { ["Bern", "Genf"][row % 2].to_owned() } else { town.to_owned() }))
+        .map(|row| {
+            Some(if random.unit() < 0.8 { ["Bern", "Genf"][row % 2].to_owned() } else { town.to_owned() })
+        })
         .collect();
     batch(vec![("price".into(), Column::Number(prices)), ("town".into(), Column::Text(towns))])
 }
@@ -122,7 +133,11 @@ fn each_kind_of_change_is_named() {
 
     let dearer = verdict(&sales(400, 2, 1300.0, "Basel", 0.0));
     assert_eq!((dearer.verdict, dearer.drifted()), (CheckVerdict::Drift, vec!["price".to_owned()]));
-    assert!(dearer.summary().starts_with("price has drifted (Jensen–Shannon distance 0."), "{}", dearer.summary());
+    assert!(
+        dearer.summary().starts_with("price has drifted (Jensen–Shannon distance 0."),
+        "{}",
+        dearer.summary()
+    );
 
     let gaps = verdict(&sales(400, 2, 1000.0, "Basel", 0.3));
     assert_eq!(gaps.columns[0].leading().unwrap().subject, Subject::Missing);
@@ -131,7 +146,8 @@ fn each_kind_of_change_is_named() {
     let new = verdict(&sales(400, 2, 1000.0, "Zug", 0.0));
     assert_eq!(new.drifted(), ["town"]);
     assert_eq!(new.columns[0].new[0].0, "Zug");
-    let subject = new.columns[0].findings.iter().find(|finding| finding.subject == Subject::NewCategories).unwrap();
+    let subject =
+        new.columns[0].findings.iter().find(|finding| finding.subject == Subject::NewCategories).unwrap();
     assert_eq!(subject.verdict, ColumnVerdict::Drift);
 
     let absent = verdict(&calm_without_town());
@@ -152,12 +168,17 @@ fn calm_without_town() -> Batch {
 fn the_answers_of_the_model_are_watched_too() {
     let mut baseline = baseline_of(&sales(3000, 1, 1000.0, "Basel", 0.0));
     let mut random = Random::new(5);
-    let mut answers = |rows: usize, shift: f64| Column::Number((0..rows).map(|_| Some(random.normal() + shift)).collect());
+    let mut answers =
+        |rows: usize, shift: f64| Column::Number((0..rows).map(|_| Some(random.normal() + shift)).collect());
     baseline.predictions = Some(ColumnBaseline::of("prediction", &answers(800, 0.0)));
     let mut counter = Counter::new(&baseline);
     counter.push(&sales(400, 2, 1000.0, "Basel", 0.0));
     counter.push_predictions(&answers(400, 0.6));
-    let report = check(&baseline, &Window { counts: &counter.finish(), errors: None, now: None }, &DriftOptions::default());
+    let report = check(
+        &baseline,
+        &Window { counts: &counter.finish(), errors: None, now: None },
+        &DriftOptions::default(),
+    );
     assert_eq!(report.verdict, CheckVerdict::Drift);
     assert!(report.drifted().is_empty(), "no input drifted");
     assert!(report.summary().starts_with("the model's answers have drifted"));
@@ -193,8 +214,11 @@ fn the_interval_of_the_errors_change_is_welchs() {
         let numbers = |name: &str| -> Vec<f64> {
             case[name].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
         };
-        let change =
-            error_change(&losses(&numbers("reference")), &losses(&numbers("current")), &DriftOptions::default());
+        let change = error_change(
+            &losses(&numbers("reference")),
+            &losses(&numbers("current")),
+            &DriftOptions::default(),
+        );
         let interval = change.unwrap().interval;
         for (found, expected) in [(interval.low, &case["low"]), (interval.high, &case["high"])] {
             let expected = expected.as_f64().unwrap();
@@ -206,10 +230,14 @@ fn the_interval_of_the_errors_change_is_welchs() {
 #[test]
 fn the_error_is_judged_with_its_interval() {
     let mut random = Random::new(9);
-    let mut sample = |rows: usize, scale: f64| -> Vec<f64> { (0..rows).map(|_| (random.normal() * scale).powi(2)).collect() };
+    let mut sample = |rows: usize, scale: f64| -> Vec<f64> {
+        (0..rows).map(|_| (random.normal() * scale).powi(2)).collect()
+    };
     let reference = losses(&sample(2000, 1.0));
     let options = DriftOptions::default();
-    let mut verdict = |rows: usize, scale: f64| error_change(&reference, &losses(&sample(rows, scale)), &options).unwrap().verdict;
+    let mut verdict = |rows: usize, scale: f64| {
+        error_change(&reference, &losses(&sample(rows, scale)), &options).unwrap().verdict
+    };
     assert_eq!(verdict(500, 1.0), ErrorVerdict::Steady);
     assert_eq!(verdict(500, 1.6), ErrorVerdict::Grown);
     assert_eq!(verdict(20_000, 1.06), ErrorVerdict::Larger);
@@ -223,7 +251,9 @@ fn the_error_is_judged_with_its_interval() {
 /// Losses: 1 for cheap houses, 9 for dear ones; `worse` is added to all.
 fn by_price(batch: &Batch, worse: f64) -> Vec<f64> {
     let prices = batch.column("price").unwrap();
-    (0..batch.rows()).map(|row| worse + if prices.number(row).unwrap() < 1200.0 { 1.0 } else { 9.0 }).collect()
+    (0..batch.rows())
+        .map(|row| worse + if prices.number(row).unwrap() < 1200.0 { 1.0 } else { 9.0 })
+        .collect()
 }
 
 #[test]
@@ -240,7 +270,11 @@ fn a_growing_error_is_laid_to_the_column_that_moved_or_to_none() {
         let mut errors = LossCounter::new(&baseline, Loss::SquaredError);
         errors.push(window, &by_price(window, worse));
         let errors = errors.finish();
-        check(&baseline, &Window { counts: &counter.finish(), errors: errors.as_ref(), now: None }, &DriftOptions::default())
+        check(
+            &baseline,
+            &Window { counts: &counter.finish(), errors: errors.as_ref(), now: None },
+            &DriftOptions::default(),
+        )
     };
     let dearer = report(&sales(600, 2, 1400.0, "Basel", 0.0), 0.0);
     assert_eq!(dearer.verdict, CheckVerdict::ConceptDrift);
@@ -279,7 +313,8 @@ fn two_tables_are_compared_without_anything_else() {
     let (reference, current) = (sales(3000, 1, 1000.0, "Basel", 0.0), sales(400, 2, 1300.0, "Zug", 0.0));
     let schema = reference.schema().clone();
     let whole = |batch: Batch| [Ok::<_, Infallible>(batch)];
-    let (_, report) = compare_tables(&schema, whole(reference.clone()), whole(current), &DriftOptions::default()).unwrap();
+    let (_, report) =
+        compare_tables(&schema, whole(reference.clone()), whole(current), &DriftOptions::default()).unwrap();
     let mut drifted = report.drifted();
     drifted.sort();
     assert_eq!(drifted, ["price", "town"]);
@@ -295,7 +330,8 @@ fn two_tables_are_compared_without_anything_else() {
 
 #[test]
 fn a_column_of_one_value_is_calm_until_it_changes() {
-    let column = |value: f64, rows: usize| batch(vec![("rate".into(), Column::Number(vec![Some(value); rows]))]);
+    let column =
+        |value: f64, rows: usize| batch(vec![("rate".into(), Column::Number(vec![Some(value); rows]))]);
     let baseline = baseline_of(&column(0.5, 1000));
     assert_eq!(checked(&baseline, &column(0.5, 200), &DriftOptions::default()).verdict, CheckVerdict::Ok);
     let report = checked(&baseline, &column(0.7, 200), &DriftOptions::default());

@@ -14,15 +14,20 @@ fn options() -> EvaluationOptions {
 fn regression(rows: usize, noises: [f64; 2], seed: u64) -> (Truth, Prediction, Prediction) {
     let mut random = Random::new(seed);
     let truth: Vec<f64> = (0..rows).map(|_| 10.0 + 3.0 * random.normal()).collect();
-    let mut miss = |noise: f64| Prediction::Numbers(truth.iter().map(|truth| truth + noise * random.normal()).collect());
+    let mut miss =
+        |noise: f64| Prediction::Numbers(truth.iter().map(|truth| truth + noise * random.normal()).collect());
     let (one, other) = (miss(noises[0]), miss(noises[1]));
     (Truth::Numbers(truth), one, other)
 }
 
 fn judged(rows: usize, noises: [f64; 2], seed: u64, options: &EvaluationOptions) -> Evaluation {
     let (truth, candidate, champion) = regression(rows, noises, seed);
-    let candidates =
-        Candidates { truth: &truth, candidate: &candidate, champion: Some(&champion), naive: &Naive::Mean(10.0) };
+    let candidates = Candidates {
+        truth: &truth,
+        candidate: &candidate,
+        champion: Some(&champion),
+        naive: &Naive::Mean(10.0),
+    };
     evaluate("predictions.csv", &candidates, options).unwrap()
 }
 
@@ -43,7 +48,8 @@ fn a_clearly_better_challenger_is_promoted() {
 #[test]
 fn an_equal_challenger_is_promoted_only_within_the_error_of_the_test() {
     // Nominal: 2.5 % of equals pass; 80 trials.
-    let promoted = (0..80).filter(|seed| judged(200, [1.0, 1.0], *seed, &options()).verdict == Verdict::Promote);
+    let promoted =
+        (0..80).filter(|seed| judged(200, [1.0, 1.0], *seed, &options()).verdict == Verdict::Promote);
     assert!(promoted.count() <= 6);
 }
 
@@ -79,7 +85,8 @@ fn gates_refuse_by_name() {
     strict.minimum_rows = 1_000;
     let evaluation = judged(500, [1.0, 1.5], 1, &strict);
     assert_eq!(evaluation.verdict, Verdict::Reject);
-    let failed: Vec<&str> = evaluation.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
+    let failed: Vec<&str> =
+        evaluation.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
     assert_eq!(failed, ["enough rows", "rmse at most", "roc_auc at most"]);
     assert!(evaluation.reasons[1].starts_with("rmse at most 0.5: found "), "{:?}", evaluation.reasons);
     assert_eq!(evaluation.reasons[2], "roc_auc at most 0.5: found not a metric of this problem");
@@ -91,10 +98,15 @@ fn classes_are_judged_by_log_loss() {
     let chances: Vec<f64> = (0..600).map(|_| random.unit()).collect();
     let truth: Vec<bool> = chances.iter().map(|chance| random.unit() < *chance).collect();
     let candidate = Prediction::Probabilities(chances.clone());
-    let champion = Prediction::Probabilities(chances.iter().map(|chance| 0.5 + (chance - 0.5) * 0.2).collect());
+    let champion =
+        Prediction::Probabilities(chances.iter().map(|chance| 0.5 + (chance - 0.5) * 0.2).collect());
     let truth = Truth::Binary(truth);
-    let candidates =
-        Candidates { truth: &truth, candidate: &candidate, champion: Some(&champion), naive: &Naive::Share(0.5) };
+    let candidates = Candidates {
+        truth: &truth,
+        candidate: &candidate,
+        champion: Some(&champion),
+        naive: &Naive::Share(0.5),
+    };
     let evaluation = evaluate("p.csv", &candidates, &options()).unwrap();
     assert_eq!(evaluation.verdict, Verdict::Promote);
     assert_eq!(evaluation.candidate.groups.len(), 10);
@@ -102,11 +114,15 @@ fn classes_are_judged_by_log_loss() {
         assert!((group.predicted - group.actual).abs() < 0.25, "{group:?}");
     }
 
-    let shares: Vec<f64> = chances.iter().flat_map(|chance| [chance * 0.5, 1.0 - chance, chance * 0.5]).collect();
-    let classes = chances.iter().map(|chance| if random.unit() < *chance { 2 * usize::from(random.unit() < 0.5) } else { 1 });
+    let shares: Vec<f64> =
+        chances.iter().flat_map(|chance| [chance * 0.5, 1.0 - chance, chance * 0.5]).collect();
+    let classes = chances
+        .iter()
+        .map(|chance| if random.unit() < *chance { 2 * usize::from(random.unit() < 0.5) } else { 1 });
     let truth = Truth::Classes { count: 3, values: classes.collect() };
     let candidate = Prediction::Distributions { classes: 3, values: shares };
-    let candidates = Candidates { truth: &truth, candidate: &candidate, champion: None, naive: &Naive::of(&truth) };
+    let candidates =
+        Candidates { truth: &truth, candidate: &candidate, champion: None, naive: &Naive::of(&truth) };
     let evaluation = evaluate("p.csv", &candidates, &options()).unwrap();
     assert_eq!(evaluation.verdict, Verdict::Promote, "{:?}", evaluation.reasons);
 }
@@ -126,7 +142,11 @@ fn predictions_that_do_not_fit_are_refused_and_enormous_ones_are_rejected() {
     let truth = Truth::Numbers(vec![1.0; 40]);
     let naive = Naive::Mean(0.0);
     let judge = |candidate: Prediction| {
-        evaluate("p.csv", &Candidates { truth: &truth, candidate: &candidate, champion: None, naive: &naive }, &options())
+        evaluate(
+            "p.csv",
+            &Candidates { truth: &truth, candidate: &candidate, champion: None, naive: &naive },
+            &options(),
+        )
     };
     assert!(judge(Prediction::Numbers(vec![1.0; 39])).is_err());
     let enormous = judge(Prediction::Numbers(vec![1e200; 40])).unwrap();

@@ -28,16 +28,17 @@ impl Scores {
         let mut placed: Vec<(bool, u32)> = Vec::with_capacity(order.len());
         for (place, &row) in order.iter().enumerate() {
             places[row] = place;
-            let distinct = placed.last().map_or(0, |last| {
-                last.1 + u32::from(found[row] != found[order[place - 1]])
-            });
+            let distinct =
+                placed.last().map_or(0, |last| last.1 + u32::from(found[row] != found[order[place - 1]]));
             placed.push((truth[row], distinct));
         }
         let rows = || truth.iter().zip(found);
         Scores {
             truth: truth.to_vec(),
             called: found.iter().map(|found| *found >= 0.5).collect(),
-            log_losses: rows().map(|(truth, found)| log_loss(if *truth { *found } else { 1.0 - found })).collect(),
+            log_losses: rows()
+                .map(|(truth, found)| log_loss(if *truth { *found } else { 1.0 - found }))
+                .collect(),
             squared: rows().map(|(truth, found)| (f64::from(u8::from(*truth)) - found).powi(2)).collect(),
             places,
             placed,

@@ -28,7 +28,8 @@ fn agree(outcomes: &Outcomes, case: &Value) {
 
 fn binary(case: &Value) -> Outcomes {
     let truth = case["truth"].as_array().unwrap().iter().map(|value| value.as_bool().unwrap()).collect();
-    Outcomes::new("p.csv", &Truth::Binary(truth), &Prediction::Probabilities(numbers(&case["found"]))).unwrap()
+    Outcomes::new("p.csv", &Truth::Binary(truth), &Prediction::Probabilities(numbers(&case["found"])))
+        .unwrap()
 }
 
 #[test]
@@ -79,11 +80,13 @@ fn a_row_drawn_twice_counts_like_two_rows() {
 
 #[test]
 fn what_is_undefined_is_nan_and_never_a_panic() {
-    let constant = Outcomes::new("p", &Truth::Numbers(vec![0.0; 3]), &Prediction::Numbers(vec![1.0; 3])).unwrap();
+    let constant =
+        Outcomes::new("p", &Truth::Numbers(vec![0.0; 3]), &Prediction::Numbers(vec![1.0; 3])).unwrap();
     let values = constant.values();
     assert_eq!(values[..2], [1.0, 1.0]);
     assert!(values[2].is_nan() && values[3].is_nan());
-    let one_class = Outcomes::new("p", &Truth::Binary(vec![false; 3]), &Prediction::Probabilities(vec![0.0; 3]));
+    let one_class =
+        Outcomes::new("p", &Truth::Binary(vec![false; 3]), &Prediction::Probabilities(vec![0.0; 3]));
     let values = one_class.unwrap().values();
     assert!(values[1].is_nan() && values[2].is_nan() && values[4].is_nan());
     assert!(values[0] < 1e-12 && values[3] == 1.0 && values[5] == 0.0);
@@ -93,7 +96,9 @@ fn what_is_undefined_is_nan_and_never_a_panic() {
 
 #[test]
 fn predictions_that_do_not_fit_are_refused_by_row() {
-    let refuse = |truth: Truth, prediction: Prediction| Outcomes::new("p.csv", &truth, &prediction).unwrap_err().to_string();
+    let refuse = |truth: Truth, prediction: Prediction| {
+        Outcomes::new("p.csv", &truth, &prediction).unwrap_err().to_string()
+    };
     let numbers = Truth::Numbers(vec![1.0, 2.0]);
     assert_eq!(
         refuse(numbers.clone(), Prediction::Numbers(vec![1.0])),
@@ -116,10 +121,16 @@ fn predictions_that_do_not_fit_are_refused_by_row() {
 fn truth_is_read_from_columns_by_class_name() {
     let classes = ["no".to_owned(), "yes".to_owned()];
     let text = Column::Text(vec![Some("yes".into()), Some("no".into())]);
-    assert_eq!(Truth::of("t.csv", ProblemType::Binary, &text, &classes), Ok(Truth::Binary(vec![true, false])));
+    assert_eq!(
+        Truth::of("t.csv", ProblemType::Binary, &text, &classes),
+        Ok(Truth::Binary(vec![true, false]))
+    );
     let numbers = ["0".to_owned(), "1".to_owned()];
     let integers = Column::Integer(vec![Some(0), Some(1)]);
-    assert_eq!(Truth::of("t.csv", ProblemType::Binary, &integers, &numbers), Ok(Truth::Binary(vec![false, true])));
+    assert_eq!(
+        Truth::of("t.csv", ProblemType::Binary, &integers, &numbers),
+        Ok(Truth::Binary(vec![false, true]))
+    );
     let odd = Column::Text(vec![Some("maybe".into())]);
     let error = Truth::of("t.csv", ProblemType::Multiclass, &odd, &classes).unwrap_err().to_string();
     assert_eq!(error, "t.csv: a known class: found \"maybe\" in row 1, expected one of no, yes");

@@ -43,7 +43,12 @@ const SUM_TOLERANCE: f64 = 1e-3;
 impl Truth {
     /// Reads the truth from a column. `classes` are the class names in the model's order (two for
     /// a binary problem, none for regression). `file` is what errors name.
-    pub fn of(file: &str, problem: ProblemType, column: &Column, classes: &[String]) -> Result<Truth, Problem> {
+    pub fn of(
+        file: &str,
+        problem: ProblemType,
+        column: &Column,
+        classes: &[String],
+    ) -> Result<Truth, Problem> {
         let missing = |row: usize| {
             Problem::new(file, "a target in every row").found(format!("no value in row {}", row + 1))
         };
@@ -91,7 +96,9 @@ impl Truth {
         match self {
             Truth::Numbers(values) => Truth::Numbers(picked(values, keep)),
             Truth::Binary(values) => Truth::Binary(picked(values, keep)),
-            Truth::Classes { count, values } => Truth::Classes { count: *count, values: picked(values, keep) },
+            Truth::Classes { count, values } => {
+                Truth::Classes { count: *count, values: picked(values, keep) }
+            }
         }
     }
 }

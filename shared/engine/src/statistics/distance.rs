@@ -49,7 +49,8 @@ pub fn population_stability(reference: &[u64], current: &[u64]) -> Distance {
     };
     let (p, q) = (smooth(reference), smooth(current));
     let value = p.iter().zip(&q).map(|(p, q)| (q - p) * (q / p).ln()).sum();
-    let method = DistanceMethod::PopulationStabilityIndex { bins: reference.len(), added_count: PSI_ADDED_COUNT };
+    let method =
+        DistanceMethod::PopulationStabilityIndex { bins: reference.len(), added_count: PSI_ADDED_COUNT };
     Distance { method, value }
 }
 

@@ -31,7 +31,7 @@ pub fn chi_square_homogeneity(reference: &[u64], current: &[u64]) -> Option<Sign
     }
     let rows_minimum = EXPECTED_MINIMUM * n as f64 / n.min(m) as f64;
     let is_rare = |cell: &(u64, u64)| (cell.0 as f64) < rows_minimum;
-    let (rare, mut cells): (Vec<(u64, u64)>, Vec<(u64, u64)>) = used.iter().copied().partition(is_rare);
+    let (rare, mut cells): (Vec<_>, Vec<_>) = used.iter().copied().partition(is_rare);
     let pool = rare.iter().fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
     let mut apart = None;
     let rare_bins = if rare.is_empty() {
@@ -84,7 +84,11 @@ pub fn proportions(found: [u64; 2], rows: [u64; 2]) -> Option<Significance> {
     }
     let hits = found[0] + found[1];
     let tables = hits.min(all - hits).min(rows[0]).min(rows[1]);
-    if tables <= EXACT_TABLES_MAX { Some(fisher_exact(found, rows)) } else { Some(two_proportion_z(found, rows)) }
+    if tables <= EXACT_TABLES_MAX {
+        Some(fisher_exact(found, rows))
+    } else {
+        Some(two_proportion_z(found, rows))
+    }
 }
 
 /// The two-proportion z-test with pooled variance, two-sided; p = 1 where the share is 0 or 1
@@ -103,9 +107,8 @@ pub fn two_proportion_z(found: [u64; 2], rows: [u64; 2]) -> Significance {
 pub fn fisher_exact(found: [u64; 2], rows: [u64; 2]) -> Significance {
     let hits = found[0] + found[1];
     let (n, m) = (rows[0], rows[1]);
-    let ln_choose = |n: u64, k: u64| {
-        ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0)
-    };
+    let ln_choose =
+        |n: u64, k: u64| ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0);
     let all = ln_choose(n + m, hits);
     let likelihood = |k: u64| (ln_choose(m, k) + ln_choose(n, hits - k) - all).exp();
     // Tables as likely as the observed one may differ from it by rounding.

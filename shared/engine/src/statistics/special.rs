@@ -26,7 +26,10 @@ pub fn ln_gamma(x: f64) -> f64 {
         * (1.0 / 12.0
             + square
                 * (-1.0 / 360.0
-                    + square * (1.0 / 1260.0 + square * (-1.0 / 1680.0 + square * (1.0 / 1188.0 - square * 691.0 / 360_360.0)))));
+                    + square
+                        * (1.0 / 1260.0
+                            + square
+                                * (-1.0 / 1680.0 + square * (1.0 / 1188.0 - square * 691.0 / 360_360.0)))));
     (shifted - 0.5) * shifted.ln() - shifted + 0.5 * (2.0 * PI).ln() + series - product.ln()
 }
 

@@ -64,13 +64,19 @@ fn tables_of_counts_agree_with_scipy() {
     for case in cases("tables") {
         let (reference, current) = (whole(&case["reference"]), whole(&case["current"]));
         let found = significance::chi_square_homogeneity(&reference, &current).unwrap();
-        let TestMethod::ChiSquareHomogeneity { bins, rare_bins, degrees, .. } = found.method else { panic!() };
+        let TestMethod::ChiSquareHomogeneity { bins, rare_bins, degrees, .. } = found.method else {
+            panic!()
+        };
         assert_eq!((bins, rare_bins), (reference.len(), RareBins::None));
         assert_eq!(degrees as u64, case["degrees"].as_u64().unwrap());
         same(found.statistic, &case["chi_square"], "chi-square");
         same(found.p.get(), &case["p"], "p of chi-square");
         same(distance::jensen_shannon(&reference, &current).value, &case["jensen_shannon"], "Jensen–Shannon");
-        same(distance::kolmogorov_smirnov_binned(&reference, &current).value, &case["ks_statistic"], "KS distance");
+        same(
+            distance::kolmogorov_smirnov_binned(&reference, &current).value,
+            &case["ks_statistic"],
+            "KS distance",
+        );
     }
     for case in cases("distances") {
         let found = distance::jensen_shannon(&whole(&case["reference"]), &whole(&case["current"]));
@@ -135,8 +141,8 @@ fn the_p_value_on_bins_is_never_smaller_than_on_the_raw_values() {
 #[test]
 fn population_stability_is_the_formula_computed_by_hand() {
     // Shares with half a row added: 30.5/61 and 30.5/61 against 10.5/41 and 30.5/41.
-    let (p, q) = ([0.5, 0.5], [10.5 / 41.0, 30.5 / 41.0]);
-    let expected: f64 = (0..2).map(|i| (q[i] - p[i]) * (q[i] / p[i] as f64).ln()).sum();
+    let (p, q): ([f64; 2], [f64; 2]) = ([0.5, 0.5], [10.5 / 41.0, 30.5 / 41.0]);
+    let expected: f64 = (0..2).map(|i| (q[i] - p[i]) * (q[i] / p[i]).ln()).sum();
     assert!((distance::population_stability(&[30, 30], &[10, 30]).value - expected).abs() < 1e-12);
     // Chi-square's 5 % point at 9 degrees is 16.918977604620448 in any printed table.
     let threshold = distance::population_stability_threshold(10, 1000, 500, 0.05);
