@@ -1,2 +1,21 @@
-//! The `millrace` command.
-fn main() {}
+//! The `millrace` command: what can be done, as a table of contents.
+
+mod arguments;
+mod data;
+mod demo;
+mod files;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match arguments::Arguments::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(output::FAILED)
+        }
+    }
+}

@@ -34,6 +34,18 @@ pub const CHUNK_BYTES: usize = 1024 * 1024;
 /// Longest field of a CSV file in bytes; a longer one is almost surely a stray quote.
 pub const FIELD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Longest record of a CSV file in bytes, all fields together: bounds the memory of one row.
+pub const RECORD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Rows in one row group of a part: some megabytes of memory to write or read one.
+pub const GROUP_ROWS: usize = 4 * BATCH_ROWS;
+
+/// Cells in one row group of a part: keeps a very wide table within the same memory.
+pub const GROUP_CELLS: usize = 2_000_000;
+
+/// Text bytes in one row group of a part, for tables of long texts.
+pub const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
 /// Most columns of a table.
 pub const COLUMNS_MAX: usize = 2_000;
 
@@ -42,6 +54,13 @@ pub const UNIQUE_KEYS_MAX: usize = 20_000_000;
 
 /// Most categories of one column that a baseline names; the rest are counted as "other".
 pub const CATEGORIES_MAX: usize = 64;
+
+/// Longest expression of a feature or target in bytes: a longer one is generated, not written.
+pub const EXPRESSION_BYTES_MAX: usize = 4 * 1024;
+
+/// Deepest nesting of an expression, a chain of `+` included: evaluation recurses, and a hundred
+/// frames fit every stack.
+pub const EXPRESSION_DEPTH_MAX: usize = 100;
 
 /// Bad rows shown in a report as examples, for each rule.
 pub const EXAMPLES_MAX: usize = 5;
@@ -67,3 +86,10 @@ pub const WINDOW_ROWS_MAX: usize = 1_000_000;
 
 /// A configuration file larger than this is a mistake.
 pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most findings of one verification of the ledger: whoever rewrote a chain broke every link of
+/// it, and nobody reads more than these.
+pub const FINDINGS_MAX: usize = 1_000;
+
+/// Distinct values of one column counted exactly by a profile; beyond, they are estimated.
+pub const DISTINCT_MAX: usize = 10_000;

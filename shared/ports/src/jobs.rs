@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use domain::BlobPath;
 
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,27 @@ pub struct JobSpec {
     pub work: Work,
     /// A job that runs longer is stopped.
     pub timeout_seconds: u64,
+}
+
+/// Longest name of a job or endpoint: SageMaker's limit.
+pub const NAME_MAX: usize = 63;
+
+/// Checks the name of a job or endpoint, which becomes part of paths and addresses:
+/// letters, digits and inner hyphens, at most [`NAME_MAX`]; else `Invalid`.
+pub fn check_name(name: &str) -> Result<()> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if name.is_empty()
+        || name.len() > NAME_MAX
+        || !name.chars().all(fine)
+        || name.starts_with('-')
+        || name.ends_with('-')
+    {
+        let what = format!(
+            "name {name:?}: expected letters, digits and inner hyphens, at most {NAME_MAX} characters"
+        );
+        return Err(Error::new(ErrorKind::Invalid, what));
+    }
+    Ok(())
 }
 
 /// A program that is called with `train` and with `serve`.

@@ -10,6 +10,7 @@ pub mod records;
 pub mod error;
 pub mod handler;
 pub mod http;
+pub mod ledger;
 
 pub use blobs::{BlobInfo, BlobWriter, Blobs, BlobsExt, PutExpect};
 pub use bus::{Bus, Outcome};

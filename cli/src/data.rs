@@ -1,0 +1,193 @@
+//! The commands that work on files alone: profile, validate, drift.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use domain::row::CheckVerdict;
+use domain::{Problem, Time};
+use engine::baseline::{BaselineBuilder, Counter};
+use engine::contract::Contract;
+use engine::drift::{self, DriftOptions, DriftReport, Window};
+use engine::intake::{Intake, IntakeOptions, Outcome, Verdict};
+use engine::profile::{Profile, Profiler};
+use engine::report::{self, DataReport};
+use engine::table::Schema;
+
+use crate::files;
+use crate::output::{self, Done, Error, say};
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfileArguments {
+    /// A CSV file with a header.
+    pub(crate) file: PathBuf,
+    /// Write the page here.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArguments {
+    /// A CSV file with a header.
+    pub(crate) file: PathBuf,
+    /// The data contract.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) contract: PathBuf,
+    /// Write the page here.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the good rows here, as Parquet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) good: Option<PathBuf>,
+    /// Write the bad rows here with their reasons, as Parquet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) quarantine: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DriftArguments {
+    /// What was: a CSV file with a header.
+    pub(crate) reference: PathBuf,
+    /// What is: a CSV file with the same columns.
+    pub(crate) current: PathBuf,
+    /// A data contract, for the columns' types; told by the cells where none is given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) contract: Option<PathBuf>,
+    /// False-discovery rate over the columns.
+    #[arg(long, default_value_t = 0.01)]
+    pub(crate) alpha: f64,
+    /// Jensen–Shannon distance below which a change is too small to matter.
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) effect: f64,
+}
+
+/// Now, for rules about age.
+#[expect(clippy::disallowed_methods, reason = "the command is where the clock is read")]
+fn now() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Time::from_millis(since.map_or(0, |since| since.as_millis() as i64))
+}
+
+/// The profile of a file whose cells tell their types.
+pub(crate) fn profile_of(path: &Path) -> Result<Profile, Error> {
+    let schema = Arc::new(files::inferred(path)?);
+    let mut profiler = Profiler::new(&schema, &[]);
+    files::each_batch(path, &schema, |batch| profiler.push(&batch))?;
+    Ok(profiler.finish())
+}
+
+pub(crate) fn profile(arguments: &ProfileArguments, json: bool) -> Done {
+    let profile = profile_of(&arguments.file)?;
+    let shown = arguments.file.display().to_string();
+    if let Some(html) = &arguments.html {
+        files::write(html, report::profile_html(&shown, &profile).as_bytes())?;
+    }
+    if json {
+        output::json(&serde_json::to_value(&profile)?);
+    } else {
+        say(&format!("{}: {} rows", engine::text::terminal(&shown), engine::text::count(profile.rows)));
+        output::table(&report::PROFILE_HEADERS, report::profile_rows(&profile), "no columns");
+        said_where(arguments.html.as_deref());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn said_where(html: Option<&Path>) {
+    if let Some(html) = html {
+        say(&format!("page: {}", html.display()));
+    }
+}
+
+/// Reads a contract; all its faults make one error.
+pub(crate) fn contract(path: &Path) -> Result<Arc<Contract>, Error> {
+    let parsed = Contract::parse(&path.display().to_string(), &files::text(path)?);
+    let told = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n       ");
+    Ok(Arc::new(parsed.map_err(told)?))
+}
+
+/// What an intake leaves: its outcome, and the bytes of part and quarantine where they are wanted.
+pub(crate) struct Taken {
+    /// What became of the file.
+    pub(crate) outcome: Outcome,
+    /// The good rows as Parquet.
+    pub(crate) part: Vec<u8>,
+    /// The bad rows as Parquet.
+    pub(crate) quarantine: Vec<u8>,
+}
+
+/// Holds a file against a contract. `wanted` says whether part and quarantine are kept.
+pub(crate) fn taken(path: &Path, contract: &Arc<Contract>, (good, bad): (bool, bool)) -> Result<Taken, Error> {
+    let options = IntakeOptions { file: path.display().to_string(), split: None, now: now() };
+    let mut intake = Intake::new(contract, options);
+    let (mut part, mut quarantine) = (Vec::new(), Vec::new());
+    files::each_chunk(path, |bytes| -> Result<(), Problem> {
+        intake.push(bytes);
+        let (ready, aside) = (intake.take_part(), intake.take_quarantine());
+        if good {
+            part.extend(ready);
+        }
+        if bad {
+            quarantine.extend(aside);
+        }
+        Ok(())
+    })?;
+    let outcome = intake.finish();
+    part.extend(&outcome.part_tail);
+    quarantine.extend(&outcome.quarantine_tail);
+    Ok(Taken { outcome, part, quarantine })
+}
+
+pub(crate) fn validate(arguments: &ValidateArguments, json: bool) -> Done {
+    let contract = contract(&arguments.contract)?;
+    let wanted = (arguments.good.is_some(), arguments.quarantine.is_some());
+    let Taken { outcome, part, quarantine } = taken(&arguments.file, &contract, wanted)?;
+    let data_report = DataReport::of(&arguments.file.display().to_string(), &contract, &outcome);
+    if let Some(path) = &arguments.html {
+        files::write(path, data_report.html().as_bytes())?;
+    }
+    if let Some(path) = &arguments.good {
+        files::write(path, &part)?;
+    }
+    if let Some(path) = &arguments.quarantine {
+        files::write(path, &quarantine)?;
+    }
+    if json {
+        output::json(&serde_json::to_value(&data_report)?);
+    } else {
+        say(&data_report.terminal(output::width()));
+        said_where(arguments.html.as_deref());
+    }
+    Ok(ExitCode::from(if outcome.verdict == Verdict::Accepted { output::OK } else { output::NOT_WELL }))
+}
+
+/// Compares two files under one schema: the columns of the first, or of a contract.
+pub(crate) fn compared(reference: &Path, current: &Path, schema: &Arc<Schema>, options: &DriftOptions) -> Result<DriftReport, Error> {
+    let mut builder = BaselineBuilder::new(schema);
+    files::each_batch(reference, schema, |batch| builder.push(&batch))?;
+    let baseline = builder.finish();
+    let mut counter = Counter::new(&baseline);
+    files::each_batch(current, schema, |batch| counter.push(&batch))?;
+    let counts = counter.finish();
+    Ok(drift::check(&baseline, &Window { counts: &counts, errors: None, now: None }, options))
+}
+
+pub(crate) fn drift(arguments: &DriftArguments, json: bool) -> Done {
+    let DriftArguments { alpha, effect, .. } = *arguments;
+    if !(alpha > 0.0 && alpha < 0.5) || !(effect > 0.0 && effect < 1.0) {
+        return output::error("--alpha must lie between 0 and 0.5, --effect between 0 and 1");
+    }
+    let schema = match &arguments.contract {
+        Some(path) => contract(path)?.schema(),
+        None => files::inferred(&arguments.reference)?,
+    };
+    let options = DriftOptions { alpha, distance_drift: effect, distance_warning: effect / 2.0, ..DriftOptions::default() };
+    let drift_report = compared(&arguments.reference, &arguments.current, &Arc::new(schema), &options)?;
+    if json {
+        output::json(&serde_json::to_value(&drift_report)?);
+    } else {
+        say(&drift::terminal(&drift_report, output::width()));
+    }
+    let drifted = matches!(drift_report.verdict, CheckVerdict::Drift | CheckVerdict::ConceptDrift);
+    Ok(ExitCode::from(if drifted { output::NOT_WELL } else { output::OK }))
+}

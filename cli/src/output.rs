@@ -1,0 +1,78 @@
+//! How the command speaks: tables that fit the terminal, JSON for programs, errors that help.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+/// Exit code: it was done, and all is well.
+pub(crate) const OK: u8 = 0;
+/// Exit code: it could not be done.
+pub(crate) const FAILED: u8 = 1;
+/// Exit code: it was done, and what was looked at is not well (a file that breaks its contract,
+/// drift). Clap uses 2 for a wrong command line.
+pub(crate) const NOT_WELL: u8 = 3;
+
+/// An error for a person: what was tried, on what, why not, what to do next.
+pub(crate) type Error = Box<dyn std::error::Error>;
+
+/// What a command answers.
+pub(crate) type Done = Result<std::process::ExitCode, Error>;
+
+/// An error of one sentence.
+pub(crate) fn error<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(message.into().into())
+}
+
+/// Writes to standard output; a reader that went away (`| head`) ends the command quietly.
+pub(crate) fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+    if written.is_err() {
+        // Nobody is left to tell.
+        drop(stdout);
+    }
+}
+
+/// Writes an error to standard error.
+pub(crate) fn complain(error: &Error) {
+    let mut stderr = std::io::stderr().lock();
+    let red = stderr.is_terminal() && !no_color();
+    let label = if red { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
+    let text = error.to_string().lines().map(engine::text::terminal).collect::<Vec<_>>().join("\n");
+    let _ = writeln!(stderr, "{label} {text}");
+}
+
+/// Whether the person asked for no colours (<https://no-color.org>).
+#[expect(clippy::disallowed_methods, reason = "the command is where the environment is read")]
+pub(crate) fn no_color() -> bool {
+    std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty())
+}
+
+/// Columns of the terminal; 100 where there is none.
+pub(crate) fn width() -> usize {
+    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(40, 240)
+}
+
+/// Prints a value as JSON for programs.
+pub(crate) fn json(value: &Value) {
+    say(&format!("{value:#}"));
+}
+
+/// Prints a table that fits the terminal, or a sentence where there are no rows.
+pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
+    if rows.is_empty() {
+        say(nothing);
+        return;
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(width() as u16);
+    table.set_header(headers.iter().map(|header| header.to_uppercase()));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| engine::text::terminal(cell)));
+    }
+    for line in table.to_string().lines() {
+        say(line.trim_end());
+    }
+}

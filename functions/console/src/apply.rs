@@ -1,0 +1,205 @@
+//! What it takes for a declaration to be applied: both files hold, fit each other, and whoever
+//! applies them may.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use domain::key::prefix;
+use domain::pipeline::Program;
+use domain::row::{Applied, File};
+use domain::{BlobPath, Digest, Event, Key, Pipeline, Problem};
+use engine::contract::Contract;
+use engine::expression;
+use engine::features::Features;
+use engine::table::Schema;
+use engine::yaml;
+use ports::handler::Plan;
+use ports::http::{Request, Response};
+use ports::records::Typed;
+use ports::{BlobsExt, Cx, Expect, RecordsExt, Write};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::ask::body;
+use crate::{Console, Granted, NAME, Refusal, may_reapply};
+
+/// What `millrace apply` sends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Application {
+    /// The declaration's file name, for messages.
+    pipeline_file: String,
+    /// The declaration.
+    pipeline: String,
+    /// The contract's file name, for messages.
+    contract_file: String,
+    /// The contract.
+    contract: String,
+    /// The program's files by name, in base64.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+}
+
+/// A declaration that holds.
+#[derive(Debug)]
+pub struct Checked {
+    /// The declaration.
+    pub spec: Pipeline,
+    /// The contract.
+    pub contract: Contract,
+    /// The compiled features.
+    pub features: Features,
+}
+
+/// Checks a declaration with its contract, pure.
+pub fn check(pipeline_file: &str, pipeline: &str, contract_file: &str, contract: &str) -> Result<Checked, Vec<Problem>> {
+    let spec: Pipeline = yaml::parse(pipeline_file, pipeline).map_err(|problem| vec![problem])?;
+    let contract = Contract::parse(contract_file, contract)?;
+    let schema = contract.schema();
+    let mut problems = spec.problems(pipeline_file);
+    problems.extend(unknown_columns(pipeline_file, &spec, &schema));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let serving = serving_schema(pipeline_file, &spec, &schema).map_err(|problem| vec![problem])?;
+    let target = expression::Expression::parse(spec.target.expression(), &schema).map_err(|problem| {
+        let Problem { rule, found, expected, hint, .. } = problem;
+        vec![Problem::new(pipeline_file, rule).field("target").found(found).expected(expected).hint(hint)]
+    })?;
+    let features = Features::compile(&serving, &spec.features, &spec.drop, spec.target.name(), target.kind())
+        .map_err(|faults| {
+            faults.into_iter().map(|fault| Problem { file: pipeline_file.into(), ..fault }).collect::<Vec<_>>()
+        })?;
+    Ok(Checked { spec, contract, features })
+}
+
+/// The columns a prediction is made from: the contract's, without what names the thing, what is
+/// predicted or makes it up, and what is withheld.
+fn serving_schema(file: &str, spec: &Pipeline, schema: &Schema) -> Result<Schema, Problem> {
+    let mut hidden: BTreeSet<String> = expression::columns_read(spec.target.expression())
+        .map_err(|problem| Problem { file: file.into(), field: Some("target".into()), ..problem })?;
+    hidden.extend(spec.entity.iter().cloned());
+    hidden.extend(spec.withhold.iter().cloned());
+    let fields: Vec<_> = schema.fields.iter().filter(|field| !hidden.contains(&field.name)).cloned().collect();
+    if fields.is_empty() {
+        let problem = Problem::new(file, "nothing to predict from");
+        return Err(problem.expected("at least one column beside entity, target and what is withheld"));
+    }
+    Ok(Schema { fields })
+}
+
+/// Names that are not columns of the contract.
+fn unknown_columns(file: &str, spec: &Pipeline, schema: &Schema) -> Vec<Problem> {
+    let named = [("entity", &spec.entity), ("withhold", &spec.withhold), ("drop", &spec.drop)];
+    let named = named.into_iter().flat_map(|(field, names)| names.iter().map(move |name| (field, name)));
+    let time = spec.time.iter().map(|name| ("time", name));
+    let known = || schema.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
+    named
+        .chain(time)
+        .filter(|(_, name)| schema.position(name).is_none())
+        .map(|(field, name)| {
+            Problem::new(file, "unknown column").field(field).found(format!("{name:?}")).expected(format!("one of {}", known()))
+        })
+        .collect()
+}
+
+impl Console {
+    /// Records a declaration under its digest.
+    pub(crate) async fn apply(&self, cx: &Cx, request: &Request) -> Granted {
+        let application: Application = body(request)?;
+        let Application { pipeline_file, pipeline, contract_file, contract, files } = &application;
+        let checked = check(pipeline_file, pipeline, contract_file, contract).map_err(Refusal::Faults)?;
+        let program_files = program_files(&checked.spec, pipeline_file, files).map_err(Refusal::Faults)?;
+        let name = checked.spec.name.clone();
+        let key = Key::of(&name, prefix::PIPELINE);
+        let before: Option<Typed<Applied>> = self.records.read(&key).await?;
+        if let Some(before) = &before {
+            may_reapply(&request.actor, &before.value, &checked.spec).map_err(|why| Refusal::Because(403, why))?;
+        }
+
+        let contract_digest = Digest::of(contract.as_bytes());
+        let features_json = domain::digest::canonical(&checked.features);
+        let features_digest = Digest::of(features_json.as_bytes());
+        let digest = checked.spec.digest();
+        let program_digest = program_digest(&checked.spec.training.program, &program_files);
+        let unchanged = before.as_ref().filter(|before| {
+            let before = &before.value;
+            before.digest == digest
+                && before.contract.digest == contract_digest
+                && before.features.digest == features_digest
+                && before.program_digest == program_digest
+        });
+        if let Some(before) = unchanged {
+            return Ok(Response::json(200, &json!({ "pipeline": name, "revision": before.value.revision, "changed": false })));
+        }
+
+        self.blobs.put(&BlobPath::config(&name, &digest, "pipeline.yaml"), pipeline.as_bytes()).await?;
+        let contract = self.blobs.put(&BlobPath::config(&name, &contract_digest, "contract.yaml"), contract.as_bytes()).await?;
+        let features =
+            self.blobs.put(&BlobPath::config(&name, &features_digest, "features.json"), features_json.as_bytes()).await?;
+        let mut program: BTreeMap<String, File> = BTreeMap::new();
+        for (file, bytes) in &program_files {
+            let file_path = BlobPath::config(&name, &Digest::of(bytes), file);
+            program.insert(file.clone(), self.blobs.put(&file_path, bytes).await?);
+        }
+        let revision = before.as_ref().map_or(1, |before| before.value.revision + 1);
+        let applied = Applied {
+            revision,
+            spec: checked.spec,
+            digest,
+            contract,
+            features,
+            program,
+            program_digest,
+            by: request.actor.clone(),
+            at: cx.now,
+        };
+        let mut plan = Plan::caused(NAME, cx, &request.id, &name, "apply");
+        plan.write(Write::put(key, before.as_ref().map(|before| before.version), &applied));
+        if before.is_none() {
+            let listed = Key::listed(&name);
+            plan.write(Write { key: listed, expect: Expect::Absent, value: Some(json!({ "name": name })) });
+        }
+        let event = Event::PipelineApplied { revision, pipeline_digest: digest, contract_digest };
+        plan.emit_as(event, request.actor.clone(), None);
+        plan.commit(&*self.records).await?;
+        Ok(Response::json(200, &json!({ "pipeline": name, "revision": revision, "changed": true })))
+    }
+}
+
+/// The program's files as bytes: exactly those the declaration names.
+fn program_files(
+    spec: &Pipeline,
+    file: &str,
+    sent: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Vec<u8>>, Vec<Problem>> {
+    let Program::Command { files, .. } = &spec.training.program else { return Ok(BTreeMap::new()) };
+    let mut found = BTreeMap::new();
+    let mut problems = Vec::new();
+    for name in files {
+        let fault = |rule: &str| Problem::new(file, rule).field("training.program.command.files").found(format!("{name:?}"));
+        if name.contains('/') || BlobPath::parse(name).is_err() {
+            problems.push(fault("not a plain file name").expected("a file beside the declaration"));
+            continue;
+        }
+        match sent.get(name).map(|text| base64::prelude::BASE64_STANDARD.decode(text)) {
+            Some(Ok(bytes)) => {
+                found.insert(name.clone(), bytes);
+            }
+            Some(Err(_)) => problems.push(fault("not base64")),
+            None => problems.push(fault("missing file").expected("the file beside the declaration")),
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// What names the program in a version's lineage.
+fn program_digest(program: &Program, files: &BTreeMap<String, Vec<u8>>) -> Digest {
+    match program {
+        Program::Boost => Digest::of_parts(&["boost", env!("CARGO_PKG_VERSION")]),
+        Program::Command { run, .. } => {
+            let files: BTreeMap<&String, Digest> = files.iter().map(|(name, bytes)| (name, Digest::of(bytes))).collect();
+            Digest::of_json(&json!({ "run": run, "files": files }))
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The rules of who may do what: pure, so that their tests are tables.
+
+use domain::row::{Applied, ApprovalState, Endpoint, Model};
+use domain::{Actor, Digest};
+
+/// Whether someone may let a pending version into production, or turn it down.
+///
+/// The actor must be named in the policy under which the pipeline is applied now; with four
+/// eyes, it must be neither who asked for the run nor who applied the pipeline; and what is
+/// approved must be exactly what was registered. An unknown actor fails closed.
+pub fn may_approve(actor: &Actor, applied: &Applied, model: &Model, binding: Option<Digest>) -> Result<(), String> {
+    let version = model.version;
+    match &model.approval {
+        ApprovalState::Pending => {}
+        ApprovalState::Approved { by, .. } => return Err(format!("version {version} was already approved by {by}")),
+        ApprovalState::Rejected { by, .. } => return Err(format!("version {version} was already rejected by {by}")),
+    }
+    let policy = &applied.spec.approval;
+    let named = actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
+    if !named {
+        return Err(format!("{actor} is not an approver; the policy names {}", policy.approvers.join(", ")));
+    }
+    if policy.four_eyes && *actor == model.requested_by {
+        return Err(format!("{actor} asked for the run of version {version}; four eyes need another approver"));
+    }
+    if policy.four_eyes && *actor == applied.by {
+        return Err(format!("{actor} applied the pipeline; four eyes need another approver"));
+    }
+    if Digest::of_json(&model.lineage) != model.binding {
+        return Err(format!("version {version} is not what was registered: its lineage was changed"));
+    }
+    match binding {
+        Some(given) if given != model.binding => {
+            Err(format!("version {version} is bound to {}, not to {}", model.binding.short(), given.short()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether someone may declare a pipeline anew: a change of who approves needs one who does.
+pub fn may_reapply(actor: &Actor, before: &Applied, after: &domain::Pipeline) -> Result<(), String> {
+    let policy = &before.spec.approval;
+    if *policy == after.approval {
+        return Ok(());
+    }
+    let named = actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
+    if named {
+        return Ok(());
+    }
+    Err(format!(
+        "changing who approves needs one of the present approvers ({}); {actor} is not one",
+        policy.approvers.join(", ")
+    ))
+}
+
+/// The version a rollback goes to: the one asked for, or the one before. `approval` tells how a
+/// version stands.
+pub fn rollback_target(
+    endpoint: &Endpoint,
+    asked: Option<u32>,
+    approval: impl Fn(u32) -> Option<ApprovalState>,
+) -> Result<u32, String> {
+    let Some(version) = asked.or(endpoint.previous) else {
+        return Err(format!("{} has served no version before {}", endpoint.name, endpoint.champion));
+    };
+    if version == endpoint.champion {
+        return Err(format!("{} serves version {version} already", endpoint.name));
+    }
+    match approval(version) {
+        None => Err(format!("there is no version {version}")),
+        Some(ApprovalState::Approved { .. }) => Ok(version),
+        Some(state) => Err(format!("version {version} is {}, and only approved versions may serve", state.word())),
+    }
+}

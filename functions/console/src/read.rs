@@ -1,0 +1,233 @@
+//! What a person may look at.
+
+use std::collections::BTreeMap;
+
+use domain::key::prefix;
+use domain::row::{Applied, ApprovalState, Check, Counts, Endpoint, Model, Part, Run, Upload};
+use domain::{BlobPath, Digest, Envelope, Key, PipelineName};
+use ports::http::{Request, Response};
+use ports::{BlobsExt, Cx, Error, ErrorKind, RecordsExt};
+use serde_json::{Value, json};
+
+use crate::{Console, Granted, Refusal};
+
+/// The largest blob that is answered in one piece.
+const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The most events of one answer.
+const EVENTS_MAX: usize = 1_000;
+
+impl Console {
+    pub(crate) async fn names(&self) -> Result<Vec<PipelineName>, Error> {
+        let listed = self.records.all::<Value>(Key::PIPELINES, "").await?;
+        Ok(listed.into_iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
+    }
+
+    /// Everything at a glance.
+    pub(crate) async fn status(&self, cx: &Cx) -> Granted {
+        let mut pipelines = Vec::new();
+        for name in self.names().await? {
+            pipelines.push(self.summary(&name).await?);
+        }
+        Ok(Response::json(200, &json!({ "now": cx.now, "pipelines": pipelines })))
+    }
+
+    pub(crate) async fn pipelines(&self) -> Granted {
+        let mut items = Vec::new();
+        for name in self.names().await? {
+            items.push(self.summary(&name).await?);
+        }
+        Ok(Response::json(200, &json!({ "items": items })))
+    }
+
+    pub(crate) async fn pipeline(&self, name: &PipelineName) -> Granted {
+        let applied = self.applied(name).await?.value;
+        let summary = self.summary(name).await?;
+        Ok(Response::json(200, &json!({ "summary": summary, "applied": applied })))
+    }
+
+    /// One pipeline in a few facts.
+    pub(crate) async fn summary(&self, name: &PipelineName) -> Result<Value, Error> {
+        let partition = Key::partition(name);
+        let applied = self.records.need::<Applied>(&Key::of(name, prefix::PIPELINE)).await?.value;
+        let counts = self.records.read::<Counts>(&Key::of(name, prefix::COUNTS)).await?;
+        let counts = counts.map(|row| row.value).unwrap_or_default();
+        let endpoint_key = Key::named(name, prefix::ENDPOINT, applied.spec.endpoint().as_str());
+        let endpoint = self.records.read::<Endpoint>(&endpoint_key).await?.map(|row| row.value);
+        let models = self.records.all::<Model>(&partition, prefix::MODEL).await?;
+        let pending: Vec<u32> = models
+            .iter()
+            .filter(|(_, model)| model.value.approval == ApprovalState::Pending)
+            .map(|(_, model)| model.value.version)
+            .collect();
+        let runs = self.records.all::<Run>(&partition, prefix::RUN).await?;
+        let busy: Vec<Value> = runs
+            .iter()
+            .filter(|(_, run)| !run.value.state.is_over())
+            .map(|(_, run)| json!({ "number": run.value.number, "state": run.value.state.word() }))
+            .collect();
+        let checks = self.records.all::<Check>(&partition, prefix::CHECK).await?;
+        let last = checks.iter().map(|(_, check)| &check.value).max_by_key(|check| check.at);
+        Ok(json!({
+            "name": name,
+            "description": applied.spec.description,
+            "revision": applied.revision,
+            "parts": counts.parts,
+            "runs": counts.runs,
+            "versions": counts.versions,
+            "champion": endpoint.as_ref().map(|endpoint| endpoint.champion),
+            "endpoint": applied.spec.endpoint(),
+            "pending": pending,
+            "busy": busy,
+            "last_check": last.map(|check| json!({
+                "verdict": check.verdict, "at": check.at, "version": check.version, "summary": check.summary,
+            })),
+        }))
+    }
+
+    /// All rows of one type.
+    pub(crate) async fn list(&self, name: &PipelineName, collection: &str) -> Granted {
+        self.applied(name).await?;
+        let prefix = collection_prefix(collection)?;
+        let rows = self.records.all::<Value>(&Key::partition(name), prefix).await?;
+        let mut items: Vec<Value> = rows.into_iter().map(|(_, row)| row.value).collect();
+        if matches!(collection, "uploads" | "runs" | "checks" | "deployments" | "labels") {
+            // Their keys are digests; people read them in the order they happened.
+            items.sort_by(|a, b| a["at"].as_str().cmp(&b["at"].as_str()).then(a["number"].as_u64().cmp(&b["number"].as_u64())));
+        }
+        Ok(Response::json(200, &json!({ "items": items })))
+    }
+
+    /// One row, by number or id.
+    pub(crate) async fn one(&self, name: &PipelineName, collection: &str, id: &str) -> Granted {
+        self.applied(name).await?;
+        let prefix = collection_prefix(collection)?;
+        let numbered = matches!(collection, "parts" | "models");
+        let key = match (numbered, id.trim_start_matches('v').parse::<u64>()) {
+            (true, Ok(number)) => Key::numbered(name, prefix, number),
+            _ => Key::named(name, prefix, id),
+        };
+        if let Some(row) = self.records.get(&key).await? {
+            return Ok(Response::json(200, &row.value));
+        }
+        // A run is named by a digest, but people count.
+        if let ("runs", Ok(number)) = (collection, id.parse::<u64>()) {
+            let runs = self.records.all::<Run>(&Key::partition(name), prefix).await?;
+            if let Some((_, run)) = runs.into_iter().find(|(_, run)| run.value.number == number) {
+                return Ok(Response::json(200, &run.value));
+            }
+        }
+        Err(Refusal::Because(404, format!("{name} has no {id} among its {collection}")))
+    }
+
+    /// The ledger, from after a sequence number.
+    pub(crate) async fn events(&self, name: &PipelineName, request: &Request) -> Granted {
+        self.applied(name).await?;
+        let after = parameter(request, "after")?.unwrap_or(0);
+        let limit = parameter(request, "limit")?.unwrap_or(EVENTS_MAX as u64).min(EVENTS_MAX as u64) as usize;
+        let partition = Key::partition(name);
+        let mut cursor = Some(Key::numbered(name, prefix::EVENT, after).sort);
+        let mut items = Vec::new();
+        while let Some(after) = cursor {
+            let page = self.records.list(&partition, prefix::EVENT, Some(&after)).await?;
+            for record in page.records {
+                let envelope: Envelope = serde_json::from_value(record.value).map_err(|error| {
+                    Error::new(ErrorKind::Invalid, format!("read {}: not an event", record.key.sort)).because(error)
+                })?;
+                let line = envelope.event.line(&envelope.actor);
+                let subject = envelope.event.subject();
+                let hash = envelope.hash();
+                items.push(json!({ "line": line, "subject": subject, "hash": hash, "envelope": envelope }));
+                if items.len() == limit {
+                    return Ok(Response::json(200, &json!({ "items": items })));
+                }
+            }
+            cursor = page.next;
+        }
+        Ok(Response::json(200, &json!({ "items": items })))
+    }
+
+    /// Whether the ledger is whole.
+    pub(crate) async fn verify(&self, name: &PipelineName, request: &Request) -> Granted {
+        self.applied(name).await?;
+        let head = match request.query.get("head") {
+            Some(text) => Some(anchored(text)?),
+            None => None,
+        };
+        let verification = ports::ledger::verify(&*self.records, name, head).await?;
+        Ok(Response::json(200, &verification))
+    }
+
+    /// Everything a version is made of.
+    pub(crate) async fn lineage(&self, name: &PipelineName, version: u32) -> Granted {
+        let missing = || Refusal::Because(404, format!("{name} has no version {version}"));
+        let key = Key::numbered(name, prefix::MODEL, version.into());
+        let model = self.records.read::<Model>(&key).await?.ok_or_else(missing)?.value;
+        let run = self.records.need::<Run>(&Key::named(name, prefix::RUN, &model.run)).await?.value;
+        let mut parts = Vec::new();
+        for number in &run.parts {
+            let part = self.records.need::<Part>(&Key::numbered(name, prefix::PART, *number)).await?.value;
+            let upload = self.records.read::<Upload>(&Key::named(name, prefix::UPLOAD, &part.upload)).await?;
+            let upload = upload.map(|row| row.value);
+            parts.push(json!({
+                "number": part.number, "digest": part.digest, "rows": part.rows, "as_of": part.as_of,
+                "file": upload.as_ref().map(|upload| upload.file.clone()),
+                "by": upload.as_ref().map(|upload| upload.by.clone()),
+            }));
+        }
+        let facts: BTreeMap<&str, Value> = BTreeMap::from([
+            ("version", json!(model.version)),
+            ("approval", json!(model.approval)),
+            ("binding", json!(model.binding)),
+            ("lineage", json!(model.lineage)),
+            ("metrics", json!(model.metrics)),
+            ("report", json!(model.report)),
+            ("run", json!({ "id": run.id, "number": run.number, "reason": run.reason, "by": run.by, "at": run.at })),
+            ("parts", json!(parts)),
+        ]);
+        Ok(Response::json(200, &facts))
+    }
+
+    /// A blob's bytes.
+    pub(crate) async fn blob(&self, path: &str) -> Granted {
+        let path = BlobPath::parse(path).map_err(|error| Refusal::Because(400, error))?;
+        let body = self.blobs.small(&path, BLOB_BYTES_MAX).await?;
+        let content_type = match path.file_name().rsplit('.').next() {
+            Some("html") => "text/html; charset=utf-8",
+            Some("json") => "application/json",
+            Some("csv" | "yaml") => "text/plain; charset=utf-8",
+            _ => "application/octet-stream",
+        };
+        Ok(Response { status: 200, content_type: content_type.into(), body })
+    }
+}
+
+fn collection_prefix(collection: &str) -> Result<&'static str, Refusal> {
+    Ok(match collection {
+        "uploads" => prefix::UPLOAD,
+        "parts" => prefix::PART,
+        "runs" => prefix::RUN,
+        "models" => prefix::MODEL,
+        "checks" => prefix::CHECK,
+        "endpoints" => prefix::ENDPOINT,
+        "deployments" => prefix::DEPLOYMENT,
+        "labels" => prefix::LABELS,
+        _ => {
+            let known = "uploads, parts, runs, models, checks, endpoints, deployments, labels, events";
+            return Err(Refusal::Because(404, format!("there is no collection {collection:?} (there are: {known})")));
+        }
+    })
+}
+
+fn parameter(request: &Request, name: &str) -> Result<Option<u64>, Refusal> {
+    let Some(text) = request.query.get(name) else { return Ok(None) };
+    let wrong = |_| Refusal::Because(400, format!("{name}: expected a number, found {text:?}"));
+    text.parse().map(Some).map_err(wrong)
+}
+
+/// A head that was kept outside: `<sequence>:sha256:<hex>`.
+fn anchored(text: &str) -> Result<(u64, Digest), Refusal> {
+    let wrong = || Refusal::Because(400, format!("head: expected SEQUENCE:sha256:HEX, found {text:?}"));
+    let (sequence, digest) = text.split_once(':').ok_or_else(wrong)?;
+    Ok((sequence.parse().map_err(|_| wrong())?, digest.parse().map_err(|_| wrong())?))
+}

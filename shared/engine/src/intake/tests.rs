@@ -1,0 +1,135 @@
+//! What an intake makes of good, bad and hostile files.
+
+use bytes::Bytes;
+
+use super::*;
+
+const CONTRACT: &str = r#"
+apiVersion: v3.1.0
+kind: DataContract
+id: a
+version: 1.0.0
+status: active
+schema:
+  - name: homes
+    properties:
+      - {name: id, logicalType: string, required: true, primaryKey: true}
+      - {name: area, logicalType: number, required: true, logicalTypeOptions: {exclusiveMinimum: 0, maximum: 1000}}
+      - {name: wall, logicalType: string, quality: [{metric: invalidValues, arguments: {validValues: [brick, stone]}, mustBe: 0}]}
+      - {name: secret, logicalType: string, classification: restricted, logicalTypeOptions: {maxLength: 3}}
+      - {name: sold, logicalType: date}
+customProperties:
+  - {property: maxQuarantinePercent, value: 50}
+"#;
+
+fn contract() -> Arc<Contract> {
+    Arc::new(Contract::parse("contract.yaml", CONTRACT).unwrap())
+}
+
+fn intake_in_pieces(text: &[u8], piece: usize) -> (Outcome, Vec<u8>, Vec<u8>) {
+    let split = Some(SplitKey { entity: vec!["id".into()], salt: "homes".into() });
+    let now = "2026-11-23T00:00:00Z".parse().unwrap();
+    let mut intake = Intake::new(&contract(), IntakeOptions { file: "homes.csv".into(), split, now });
+    let (mut part, mut quarantine) = (Vec::new(), Vec::new());
+    for bytes in text.chunks(piece) {
+        intake.push(bytes);
+        part.extend(intake.take_part());
+        quarantine.extend(intake.take_quarantine());
+    }
+    let outcome = intake.finish();
+    part.extend(&outcome.part_tail);
+    quarantine.extend(&outcome.quarantine_tail);
+    (outcome, part, quarantine)
+}
+
+fn intake(text: &[u8]) -> Outcome {
+    intake_in_pieces(text, 64 * 1024).0
+}
+
+const FILE: &[u8] = b"sold,id,area,wall,secret,extra\n\
+2026-01-01,a,50,brick,x,1\n\
+,b,60.5,,,2\n\
+2026-01-02,a,70,stone,y,3\n\
+soon,c,80,brick,z,4\n\
+2026-01-03,d,-1,gold,toolong,5\n\
+2026-01-03,e\n\
+2026-01-04,f,,brick,w,6\n\
+2026-01-05,g,90,stone,v,7\n";
+
+#[test]
+fn good_rows_and_bad_rows_are_all_rows_and_each_bad_row_says_why() {
+    let (outcome, part, quarantine) = intake_in_pieces(FILE, 64 * 1024);
+    assert_eq!((outcome.rows_read, outcome.rows_good, outcome.rows_bad), (8, 3, 5));
+    assert_eq!(outcome.verdict, Verdict::Rejected);
+    assert_eq!(outcome.reasons, ["5 of 8 rows are bad (62.5 %), the contract tolerates 50 %"]);
+    assert_eq!(outcome.unknown_columns, ["extra"]);
+    let part = part::read_all("part", &Bytes::from(part)).unwrap();
+    assert_eq!(part.column("id").unwrap(), &Column::Text(["a", "b", "g"].map(|id| Some(id.to_owned())).to_vec()));
+    assert_eq!(part.column(part::ROW).unwrap(), &Column::Integer(vec![Some(1), Some(2), Some(8)]));
+    let bad = part::read_all("quarantine", &Bytes::from(quarantine)).unwrap();
+    let Column::Text(reasons) = bad.column("reasons").unwrap() else { panic!("texts") };
+    let reasons: Vec<&str> = reasons.iter().flatten().map(String::as_str).collect();
+    assert_eq!(
+        reasons,
+        [
+            "id: primaryKey: found \"a\" again",
+            "sold: type: found \"soon\", expected a date such as 2026-11-23",
+            "area: range: found \"-1\", expected above 0 and at most 1000; \
+             wall: invalidValues: found \"gold\", expected one of brick, stone; \
+             secret: length: found \"(hidden)\", expected at most 3 characters",
+            "columns: found 2 fields, expected 6 fields",
+            "area: required: found nothing, expected a value",
+        ]
+    );
+    assert_eq!(bad.column("source_line").unwrap(), &Column::Integer([4, 5, 6, 7, 8].map(Some).to_vec()));
+}
+
+#[test]
+fn the_outcome_does_not_depend_on_how_the_bytes_arrive() {
+    let whole = intake_in_pieces(FILE, 64 * 1024);
+    for piece in [1, 2, 7, 64] {
+        let pieces = intake_in_pieces(FILE, piece);
+        assert_eq!((&whole.1, &whole.2), (&pieces.1, &pieces.2), "pieces of {piece}");
+        assert_eq!(whole.0.profile, pieces.0.profile);
+        assert_eq!(whole.0.violations, pieces.0.violations);
+    }
+}
+
+#[test]
+fn the_content_digest_is_that_of_the_bytes() {
+    assert_eq!(intake(FILE).content, Digest::of(FILE));
+    assert_eq!(intake(FILE).bytes, FILE.len() as u64);
+}
+
+#[test]
+fn files_that_cannot_be_tables_are_rejected_with_the_reason() {
+    let cases: [(&[u8], &str); 7] = [
+        (b"", "homes.csv: header: found an empty file"),
+        (b"id,area\n", "wall, secret, sold: missing column"),
+        (b"id,id,area,wall,secret,sold\n", "two columns named \"id\""),
+        (b"id;area;wall;secret;sold\n1;2;brick;x;\n", "missing column"),
+        (b"id,area,wall,secret,sold\n", "there is no row below the header"),
+        (b"id,area,wall,secret,sold\na,1,brick,x,\xff\xfe\n", "1 of 1 rows are bad"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "homes.csv"),
+    ];
+    for (bytes, complaint) in cases {
+        let outcome = intake(bytes);
+        assert_eq!(outcome.verdict, Verdict::Rejected);
+        assert!(outcome.reasons.join("\n").contains(complaint), "{:?}", outcome.reasons);
+        assert_eq!(outcome.rows_good + outcome.rows_bad, outcome.rows_read);
+    }
+}
+
+#[test]
+fn windows_files_are_read_as_they_are_meant() {
+    let outcome = intake(b"\xef\xbb\xbfid,area,wall,secret,sold\r\na,1,\"brick\",\"x\ny\",\r\n");
+    assert_eq!(outcome.verdict, Verdict::Accepted, "{:?}", outcome.reasons);
+    assert_eq!(outcome.rows_good, 1);
+}
+
+#[test]
+fn a_masked_value_appears_nowhere_but_in_quarantine() {
+    let (outcome, ..) = intake_in_pieces(FILE, 64 * 1024);
+    let told = format!("{:?} {:?} {:?}", outcome.violations, outcome.reasons, outcome.profile);
+    assert!(!told.contains("toolong"));
+}
