@@ -13,7 +13,7 @@ use crate::text;
 const DRAWN_MAX: usize = 120;
 
 /// Characters of a cell's label inside a card.
-const LABEL_CHARS_MAX: usize = 22;
+const LABEL_CHARS_MAX: usize = 18;
 
 /// The page of a drift check. `subtitle` says what was compared with what, and when.
 pub fn html(report: &DriftReport, title: &str, subtitle: &str) -> String {
@@ -176,16 +176,14 @@ fn chart(size: Size, bars: &[Bar]) -> Html {
 
 /// The cells as figures and the distances, laid out for the width of a card.
 fn numbers(column: &ColumnReport) -> Html {
-    let row = |bar: &Bar| {
-        // A figure's cell does not wrap, which a range of numbers must not.
-        vec![
-            Cell::Number(text::cut(&bar.label, LABEL_CHARS_MAX).into_owned()),
-            Cell::percent(bar.reference_share),
-            Cell::percent(bar.current_share),
-        ]
+    let labels: Vec<_> = column.bars.iter().map(|bar| text::cut(&bar.label, LABEL_CHARS_MAX)).collect();
+    // One percent sign for both: a line of a card holds no more.
+    let share = |bar: &Bar| {
+        let before = text::percent(bar.reference_share);
+        moved(before.trim_end_matches(" %").to_owned(), text::percent(bar.current_share))
     };
-    let table =
-        page::table(&["values", "reference", "window"], &column.bars.iter().map(row).collect::<Vec<_>>());
+    let pairs: Vec<(&str, Html)> =
+        labels.iter().zip(&column.bars).map(|(label, bar)| (label.as_ref(), share(bar))).collect();
     let mut lines = Vec::new();
     for distance in &column.distances {
         let chance = match (&distance.method, column.stability_by_chance) {
@@ -200,7 +198,7 @@ fn numbers(column: &ColumnReport) -> Html {
         let statistic = text::number(test.statistic);
         lines.push(format!("{}: {statistic}, p {} unadjusted", test.method.name(), test.p));
     }
-    table.then(Html::list(lines.iter().map(|line| Html::text(line))).wrapped("div", "note"))
+    page::facts(&pairs).then(Html::list(lines.iter().map(|line| Html::text(line))).wrapped("div", "note"))
 }
 
 fn all_columns(report: &DriftReport) -> Html {

@@ -57,7 +57,9 @@ impl Naive {
             Truth::Classes { count, values } => {
                 let mut shares = vec![0.0; *count];
                 for class in values {
-                    shares[*class] += 1.0 / rows;
+                    if let Some(share) = shares.get_mut(*class) {
+                        *share += 1.0 / rows;
+                    }
                 }
                 Naive::Shares(shares)
             }
