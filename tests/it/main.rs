@@ -1,1 +1,9 @@
-//! The one integration binary.
+//! The one integration binary: the command as people run it, and the rules of the layout.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+
+mod command;
+mod data;
+mod drift;
+mod story;
+mod tidy;

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use domain::key::prefix;
-use domain::pipeline::Program;
+use domain::pipeline::{Program, Target};
 use domain::row::{Applied, File};
 use domain::{BlobPath, Digest, Event, Key, Pipeline, Problem};
 use engine::contract::Contract;
-use engine::expression;
-use engine::features::Features;
+use engine::features::{self, Features};
 use engine::table::Schema;
 use engine::yaml;
 use ports::handler::Plan;
@@ -42,17 +41,15 @@ pub(crate) struct Application {
 
 /// A declaration that holds.
 #[derive(Debug)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// The declaration.
     pub spec: Pipeline,
-    /// The contract.
-    pub contract: Contract,
     /// The compiled features.
     pub features: Features,
 }
 
 /// Checks a declaration with its contract, pure.
-pub fn check(pipeline_file: &str, pipeline: &str, contract_file: &str, contract: &str) -> Result<Checked, Vec<Problem>> {
+pub(crate) fn check(pipeline_file: &str, pipeline: &str, contract_file: &str, contract: &str) -> Result<Checked, Vec<Problem>> {
     let spec: Pipeline = yaml::parse(pipeline_file, pipeline).map_err(|problem| vec![problem])?;
     let contract = Contract::parse(contract_file, contract)?;
     let schema = contract.schema();
@@ -61,23 +58,22 @@ pub fn check(pipeline_file: &str, pipeline: &str, contract_file: &str, contract:
     if !problems.is_empty() {
         return Err(problems);
     }
-    let serving = serving_schema(pipeline_file, &spec, &schema).map_err(|problem| vec![problem])?;
-    let target = expression::Expression::parse(spec.target.expression(), &schema).map_err(|problem| {
-        let Problem { rule, found, expected, hint, .. } = problem;
-        vec![Problem::new(pipeline_file, rule).field("target").found(found).expected(expected).hint(hint)]
-    })?;
-    let features = Features::compile(&serving, &spec.features, &spec.drop, spec.target.name(), target.kind())
-        .map_err(|faults| {
-            faults.into_iter().map(|fault| Problem { file: pipeline_file.into(), ..fault }).collect::<Vec<_>>()
-        })?;
-    Ok(Checked { spec, contract, features })
+    let expression = match &spec.target {
+        Target::Column(_) => None,
+        Target::Expression { expression, .. } => Some(expression.as_str()),
+    };
+    let here = |fault: Problem| Problem { file: pipeline_file.into(), ..fault };
+    let target = features::Target::compile(spec.target.name(), expression, &schema).map_err(|fault| vec![here(fault)])?;
+    let serving = serving_schema(pipeline_file, &spec, &schema, &target).map_err(|problem| vec![problem])?;
+    let features = Features::compile(&serving, &spec.features, &spec.drop, &target)
+        .map_err(|faults| faults.into_iter().map(here).collect::<Vec<_>>())?;
+    Ok(Checked { spec, features })
 }
 
 /// The columns a prediction is made from: the contract's, without what names the thing, what is
 /// predicted or makes it up, and what is withheld.
-fn serving_schema(file: &str, spec: &Pipeline, schema: &Schema) -> Result<Schema, Problem> {
-    let mut hidden: BTreeSet<String> = expression::columns_read(spec.target.expression())
-        .map_err(|problem| Problem { file: file.into(), field: Some("target".into()), ..problem })?;
+fn serving_schema(file: &str, spec: &Pipeline, schema: &Schema, target: &features::Target) -> Result<Schema, Problem> {
+    let mut hidden: BTreeSet<String> = target.made_of();
     hidden.extend(spec.entity.iter().cloned());
     hidden.extend(spec.withhold.iter().cloned());
     let fields: Vec<_> = schema.fields.iter().filter(|field| !hidden.contains(&field.name)).cloned().collect();
@@ -118,8 +114,8 @@ impl Console {
         }
 
         let contract_digest = Digest::of(contract.as_bytes());
-        let features_json = domain::digest::canonical(&checked.features);
-        let features_digest = Digest::of(features_json.as_bytes());
+        let features_json = checked.features.to_json();
+        let features_digest = Digest::of(&features_json);
         let digest = checked.spec.digest();
         let program_digest = program_digest(&checked.spec.training.program, &program_files);
         let unchanged = before.as_ref().filter(|before| {
@@ -136,7 +132,7 @@ impl Console {
         self.blobs.put(&BlobPath::config(&name, &digest, "pipeline.yaml"), pipeline.as_bytes()).await?;
         let contract = self.blobs.put(&BlobPath::config(&name, &contract_digest, "contract.yaml"), contract.as_bytes()).await?;
         let features =
-            self.blobs.put(&BlobPath::config(&name, &features_digest, "features.json"), features_json.as_bytes()).await?;
+            self.blobs.put(&BlobPath::config(&name, &features_digest, "features.json"), &features_json).await?;
         let mut program: BTreeMap<String, File> = BTreeMap::new();
         for (file, bytes) in &program_files {
             let file_path = BlobPath::config(&name, &Digest::of(bytes), file);

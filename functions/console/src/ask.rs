@@ -161,7 +161,7 @@ impl Console {
         self.applied(pipeline).await?;
         let schema = Arc::new(Schema::of([("inference_id", Kind::Text), ("label", Kind::Text)]));
         let batch =
-            csv::read_all(&schema, &request.body, "labels").map_err(|problem| Refusal::Faults(vec![problem]))?;
+            csv::read_all("labels", &schema, &request.body).map_err(|problem| Refusal::Faults(vec![problem]))?;
         for (name, column) in ["inference_id", "label"].iter().zip(batch.columns()) {
             let Column::Text(values) = column else { unreachable!("the schema says text") };
             if let Some(row) = values.iter().position(Option::is_none) {

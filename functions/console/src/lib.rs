@@ -137,3 +137,6 @@ fn number(text: &str) -> Result<u32, Refusal> {
     let text = text.strip_prefix('v').unwrap_or(text);
     text.parse().map_err(|_| Refusal::Because(400, format!("version: expected a number, found {text:?}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,10 @@ pub const CONFLICT_ATTEMPTS_MAX: usize = 8;
 /// How long a handled mark is kept, in days: longer than any redelivery or redrive.
 pub const HANDLED_DAYS: i64 = 30;
 
+/// Most findings of one verification of the ledger: whoever rewrote a chain broke every link of
+/// it, and nobody reads more than these.
+pub const FINDINGS_MAX: usize = 1_000;
+
 /// Rows in one batch of the data engine: small enough for a cache, large enough to amortise.
 pub const BATCH_ROWS: usize = 8 * 1024;
 

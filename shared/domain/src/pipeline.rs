@@ -374,10 +374,10 @@ impl Pipeline {
                 );
             }
         }
-        if let Program::Command { run, .. } = &self.training.program {
-            if run.is_empty() {
-                refuse("training.program.command.run", "nothing".into(), "the words of a command");
-            }
+        if let Program::Command { run, .. } = &self.training.program
+            && run.is_empty()
+        {
+            refuse("training.program.command.run", "nothing".into(), "the words of a command");
         }
         if !(self.evaluation.confidence >= 0.5 && self.evaluation.confidence < 1.0) {
             refuse("evaluation.confidence", self.evaluation.confidence.to_string(), "0.5 or more, below 1");
@@ -398,14 +398,14 @@ impl Pipeline {
             refuse("monitoring.alpha", self.monitoring.alpha.to_string(), "above 0 and below 0.5");
         }
         for rule in &self.notices {
-            if let Channel::Webhook { secret, .. } = &rule.to {
-                if !secret.starts_with("env:") {
-                    refuse(
-                        "notices.to.webhook.secret",
-                        "a secret in the file".into(),
-                        "`env:NAME`, so that no secret is recorded",
-                    );
-                }
+            if let Channel::Webhook { secret, .. } = &rule.to
+                && !secret.starts_with("env:")
+            {
+                refuse(
+                    "notices.to.webhook.secret",
+                    "a secret in the file".into(),
+                    "`env:NAME`, so that no secret is recorded",
+                );
             }
         }
         problems

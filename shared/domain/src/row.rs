@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::Trigger;
+use crate::pipeline::{ProblemType, Program, Target, Trigger};
 use crate::{Actor, BlobPath, Digest, Pipeline, Time};
 
 /// A blob by path and digest.
@@ -356,6 +356,40 @@ impl RunState {
             RunState::Registered { .. } => "registered",
             RunState::Rejected { .. } => "rejected",
             RunState::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// What it takes to serve and judge a run's model later, whatever is applied by then: kept
+/// beside the run as [`Served::FILE`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Served {
+    /// The program.
+    pub program: Program,
+    /// The program's files by name, empty for our own program.
+    #[serde(default)]
+    pub files: BTreeMap<String, File>,
+    /// What is predicted.
+    pub target: Target,
+    /// Of what type the prediction is.
+    pub problem: ProblemType,
+    /// The target's classes in the order of the model's answers; none for a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+}
+
+impl Served {
+    /// The file's name.
+    pub const FILE: &str = "served.json";
+
+    /// What the declaration at hand says, with the classes found in the train rows.
+    pub fn of(applied: &Applied, classes: Vec<String>) -> Served {
+        Served {
+            program: applied.spec.training.program.clone(),
+            files: applied.program.clone(),
+            target: applied.spec.target.clone(),
+            problem: applied.spec.problem,
+            classes,
         }
     }
 }

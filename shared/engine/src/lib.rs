@@ -17,6 +17,7 @@ pub mod profile;
 pub mod expression;
 pub mod features;
 pub mod split;
+pub mod answer;
 // Statistics.
 pub mod statistics;
 pub mod baseline;

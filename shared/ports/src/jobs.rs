@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::BlobPath;
+use domain::pipeline::Program;
+use domain::row::File;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -56,6 +58,19 @@ pub enum ProgramSpec {
         /// Its files.
         files: BTreeMap<String, BlobPath>,
     },
+}
+
+impl ProgramSpec {
+    /// A declared program with its recorded files.
+    pub fn of(program: &Program, files: &BTreeMap<String, File>) -> ProgramSpec {
+        match program {
+            Program::Boost => ProgramSpec::Boost,
+            Program::Command { run, .. } => ProgramSpec::Command {
+                run: run.clone(),
+                files: files.iter().map(|(name, file)| (name.clone(), file.path.clone())).collect(),
+            },
+        }
+    }
 }
 
 /// Train or predict.

@@ -1,0 +1,36 @@
+//! What a person reads of a check.
+
+use domain::{PipelineName, Time};
+use engine::drift::DriftReport;
+use engine::drift_report;
+
+use crate::rows::Serving;
+use crate::window::Window;
+
+/// The check's page.
+pub(crate) fn page(
+    pipeline: &PipelineName,
+    serving: &Serving,
+    (from, to): (Time, Time),
+    window: &Window,
+    report: &DriftReport,
+) -> String {
+    let title = format!("{pipeline}: drift check of {}", to.date());
+    drift_report::html(report, &title, &subtitle(serving, (from, to), window))
+}
+
+fn subtitle(serving: &Serving, (from, to): (Time, Time), window: &Window) -> String {
+    let mut line = format!(
+        "Traffic of {} answered by version {} from {from} to {to} ({} rows, {} with a label) against the rows that version was trained on.",
+        serving.endpoint.name, serving.endpoint.champion, window.counts.rows, window.labelled
+    );
+    if !window.unreadable.is_empty() {
+        let reasons: Vec<String> =
+            window.unreadable.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
+        line.push_str(&format!(" Could not be read: {}.", reasons.join(", ")));
+    }
+    if window.cut {
+        line.push_str(" Older traffic of the window was left out because there was too much.");
+    }
+    line
+}

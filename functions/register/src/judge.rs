@@ -1,0 +1,189 @@
+//! What is made of the predictions: the evaluation, the golden requests, the baseline to watch by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::row::{Applied, File, Run, Served};
+use domain::{BlobPath, PipelineName, limit};
+use engine::answer;
+use engine::baseline::{Baseline, ColumnBaseline, LossCounter};
+use engine::csv::{Dialect, Header, Records};
+use engine::metrics::{Loss, Outcomes, Prediction, Truth};
+use engine::table::{Column, Field, Schema};
+use ports::BlobsExt;
+
+use crate::evaluate::evaluation;
+use crate::read::{self, Batches, Chunks};
+use crate::rows::{self, Ask, Waiting};
+use crate::{Handling, Register, Stop};
+
+/// A judgement with everything it left behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Judgement {
+    pub(crate) passed: bool,
+    pub(crate) reason: String,
+    pub(crate) metrics: BTreeMap<String, f64>,
+    pub(crate) json: File,
+    pub(crate) html: File,
+    pub(crate) golden: File,
+    pub(crate) baseline: File,
+}
+
+impl Register {
+    pub(crate) async fn judge(
+        &self,
+        handling: Handling<'_>,
+        run: &Run,
+        waiting: &Waiting,
+        served: &Served,
+        applied: &Applied,
+    ) -> Result<Judgement, Stop> {
+        let pipeline = handling.pipeline;
+        let features = rows::features(&*self.blobs, &run.features).await?;
+        let truth = self.truth(waiting, served, features.target().kind).await?;
+        let candidate = self.predictions(&waiting.candidate, served, truth.rows()).await?;
+        let champion = match &waiting.champion {
+            Some(ask) => Some(self.predictions(ask, served, truth.rows()).await?),
+            None => None,
+        };
+        let outcomes = Outcomes::new("the candidate's predictions", &truth, &candidate)?;
+        let golden = self.golden(pipeline, run, &waiting.candidate, &candidate).await?;
+        let baseline = self
+            .baseline(
+                pipeline,
+                run,
+                &waiting.candidate,
+                features.inputs(),
+                served,
+                &candidate,
+                outcomes.losses(),
+            )
+            .await?;
+        let evaluation = evaluation(run, waiting, applied, served, &truth, (&candidate, champion.as_ref()))?;
+        let path = |name: &str| BlobPath::run(pipeline, &run.id, name);
+        let json = self.blobs.put(&path("evaluation.json"), &evaluation.json).await?;
+        let html = self.blobs.put(&path("evaluation.html"), evaluation.html.as_bytes()).await?;
+        let (passed, reason, metrics) = (evaluation.passed, evaluation.reason, evaluation.metrics);
+        Ok(Judgement { passed, reason, metrics, json, html, golden, baseline })
+    }
+
+    async fn truth(
+        &self,
+        waiting: &Waiting,
+        served: &Served,
+        kind: engine::table::Kind,
+    ) -> Result<Truth, Stop> {
+        let field = Field { name: "truth".into(), kind };
+        let schema = Arc::new(Schema { fields: vec![field] });
+        let mut batches = Batches::new(&*self.blobs, &waiting.truth, schema.clone(), Header::Present);
+        let mut all = Vec::new();
+        while let Some(batch) = batches.next().await? {
+            all.push(batch);
+        }
+        let whole = engine::part::joined(&schema, all);
+        let column: &Column = &whole.columns()[0];
+        Ok(Truth::of(waiting.truth.path.as_str(), served.problem, column, &served.classes)?)
+    }
+
+    /// A model's predictions as its job left them.
+    async fn predictions(&self, ask: &Ask, served: &Served, rows: usize) -> Result<Prediction, Stop> {
+        let text = read::text(&*self.blobs, &ask.output).await?;
+        let wrong = |problem: String| Stop::Reject(format!("job {}: {problem}", ask.job));
+        let answers = answer::read(&text, rows).map_err(wrong)?;
+        answer::prediction(served.problem, served.classes.len(), answers).map_err(wrong)
+    }
+
+    /// Writes the first rows with their predictions: what any later serving must answer alike.
+    async fn golden(
+        &self,
+        pipeline: &PipelineName,
+        run: &Run,
+        ask: &Ask,
+        prediction: &Prediction,
+    ) -> Result<File, Stop> {
+        let mut text = Vec::new();
+        let mut taken = 0;
+        let mut records = Records::new(ask.input.path.file_name(), &Dialect::default());
+        let mut chunks = Chunks::new(&*self.blobs, &ask.input.path);
+        let rows = prediction.rows().min(limit::GOLDEN_ROWS);
+        while taken < rows {
+            let chunk = chunks.next().await?;
+            let mut take = |record: &engine::csv::Record<'_>| {
+                if taken < rows && record.fault.is_none() {
+                    text.extend_from_slice(record.raw);
+                    text.extend_from_slice(recorded(prediction, taken).as_bytes());
+                    taken += 1;
+                }
+                Ok(())
+            };
+            match &chunk {
+                Some(bytes) => records.push(bytes, &mut take)?,
+                None => records.finish(&mut take)?,
+            }
+            if chunk.is_none() {
+                break;
+            }
+        }
+        Ok(self.blobs.put(&BlobPath::run(pipeline, &run.id, "golden.csv"), &text).await?)
+    }
+
+    /// Adds what the model answers and how large its losses are to the train rows' baseline.
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the judgement at hand")]
+    async fn baseline(
+        &self,
+        pipeline: &PipelineName,
+        run: &Run,
+        ask: &Ask,
+        inputs: &Arc<Schema>,
+        served: &Served,
+        prediction: &Prediction,
+        losses: &[f64],
+    ) -> Result<File, Stop> {
+        let Some(prepared) = &run.prepared else {
+            return Err(Stop::Reject("the run has no prepared rows".into()));
+        };
+        let file = &prepared.baseline.path;
+        let bytes = self.blobs.small(file, rows::DOCUMENT_BYTES_MAX).await?;
+        let mut baseline = Baseline::read(file.as_str(), &bytes)?;
+        let reference = {
+            let mut counter = LossCounter::new(&baseline, Loss::of(served.problem));
+            let mut batches = Batches::new(&*self.blobs, &ask.input, inputs.clone(), Header::Absent);
+            let mut from = 0;
+            while let Some(batch) = batches.next().await? {
+                let to = (from + batch.rows()).min(losses.len());
+                counter.push(&batch, &losses[from..to]);
+                from = to;
+            }
+            counter.finish()
+        };
+        baseline.reference_error = reference;
+        baseline.predictions = Some(ColumnBaseline::of("prediction", &prediction.column(&served.classes)));
+        baseline.newest = Some(run.newest);
+        let path = BlobPath::run(pipeline, &run.id, "baseline-served.json");
+        Ok(self.blobs.put(&path, &baseline.written()).await?)
+    }
+}
+
+/// A prediction as the last field of a golden request.
+fn recorded(prediction: &Prediction, row: usize) -> String {
+    match prediction {
+        Prediction::Numbers(values) | Prediction::Probabilities(values) => format!(",{}\r\n", values[row]),
+        Prediction::Distributions { classes, values } => {
+            let shares: Vec<String> =
+                values[row * classes..(row + 1) * classes].iter().map(f64::to_string).collect();
+            format!(",\"{}\"\r\n", shares.join(","))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_golden_answer_is_one_field_however_many_numbers_it_has() {
+        assert_eq!(recorded(&Prediction::Numbers(vec![1.0, -0.25]), 1), ",-0.25\r\n");
+        let shares = Prediction::Distributions { classes: 2, values: vec![1.0, 0.0, 0.25, 0.75] };
+        assert_eq!(recorded(&shares, 1), ",\"0.25,0.75\"\r\n");
+    }
+}
