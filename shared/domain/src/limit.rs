@@ -91,9 +91,5 @@ pub const WINDOW_ROWS_MAX: usize = 1_000_000;
 /// A configuration file larger than this is a mistake.
 pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
 
-/// Most findings of one verification of the ledger: whoever rewrote a chain broke every link of
-/// it, and nobody reads more than these.
-pub const FINDINGS_MAX: usize = 1_000;
-
 /// Distinct values of one column counted exactly by a profile; beyond, they are estimated.
 pub const DISTINCT_MAX: usize = 10_000;
