@@ -9,7 +9,12 @@ use crate::{data, demo};
 
 /// Data contracts, profiles and drift, on any file.
 #[derive(Debug, Parser)]
-#[command(name = "millrace", version, about, max_term_width = 100, after_help = "\
+#[command(
+    name = "millrace",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
 Exit codes: 0 done · 1 it could not be done · 2 wrong command line · 3 done, and what was looked
 at is not well (a file that breaks its contract, drift)
 
@@ -17,7 +22,8 @@ A first minute:
   millrace profile quotes.csv
   millrace validate quotes.csv --contract contract.yaml
   millrace drift january.csv april.csv
-  millrace demo")]
+  millrace demo"
+)]
 pub(crate) struct Arguments {
     /// Print JSON, for programs.
     #[arg(long, global = true)]
@@ -44,7 +50,9 @@ Examples:
     #[command(after_help = "Example:\n  millrace demo --seed 7 --into demo-data")]
     Demo(demo::DemoArguments),
     /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  millrace completions bash > ~/.local/share/bash-completion/completions/millrace")]
+    #[command(
+        after_help = "Example:\n  millrace completions bash > ~/.local/share/bash-completion/completions/millrace"
+    )]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,

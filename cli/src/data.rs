@@ -102,7 +102,9 @@ fn said_where(html: Option<&Path>) {
 /// Reads a contract; all its faults make one error.
 pub(crate) fn contract(path: &Path) -> Result<Arc<Contract>, Error> {
     let parsed = Contract::parse(&path.display().to_string(), &files::text(path)?);
-    let told = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n       ");
+    let told = |problems: Vec<Problem>| {
+        problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n       ")
+    };
     Ok(Arc::new(parsed.map_err(told)?))
 }
 
@@ -117,7 +119,11 @@ pub(crate) struct Taken {
 }
 
 /// Holds a file against a contract. `wanted` says whether part and quarantine are kept.
-pub(crate) fn taken(path: &Path, contract: &Arc<Contract>, (good, bad): (bool, bool)) -> Result<Taken, Error> {
+pub(crate) fn taken(
+    path: &Path,
+    contract: &Arc<Contract>,
+    (good, bad): (bool, bool),
+) -> Result<Taken, Error> {
     let options = IntakeOptions { file: path.display().to_string(), split: None, now: now() };
     let mut intake = Intake::new(contract, options);
     let (mut part, mut quarantine) = (Vec::new(), Vec::new());
@@ -162,7 +168,12 @@ pub(crate) fn validate(arguments: &ValidateArguments, json: bool) -> Done {
 }
 
 /// Compares two files under one schema: the columns of the first, or of a contract.
-pub(crate) fn compared(reference: &Path, current: &Path, schema: &Arc<Schema>, options: &DriftOptions) -> Result<DriftReport, Error> {
+pub(crate) fn compared(
+    reference: &Path,
+    current: &Path,
+    schema: &Arc<Schema>,
+    options: &DriftOptions,
+) -> Result<DriftReport, Error> {
     let mut builder = BaselineBuilder::new(schema);
     files::each_batch(reference, schema, |batch| builder.push(&batch))?;
     let baseline = builder.finish();
@@ -174,14 +185,20 @@ pub(crate) fn compared(reference: &Path, current: &Path, schema: &Arc<Schema>, o
 
 pub(crate) fn drift(arguments: &DriftArguments, json: bool) -> Done {
     let DriftArguments { alpha, effect, .. } = *arguments;
-    if !(alpha > 0.0 && alpha < 0.5) || !(effect > 0.0 && effect < 1.0) {
+    let in_range = alpha > 0.0 && alpha < 0.5 && effect > 0.0 && effect < 1.0;
+    if !in_range {
         return output::error("--alpha must lie between 0 and 0.5, --effect between 0 and 1");
     }
     let schema = match &arguments.contract {
         Some(path) => contract(path)?.schema(),
         None => files::inferred(&arguments.reference)?,
     };
-    let options = DriftOptions { alpha, distance_drift: effect, distance_warning: effect / 2.0, ..DriftOptions::default() };
+    let options = DriftOptions {
+        alpha,
+        distance_drift: effect,
+        distance_warning: effect / 2.0,
+        ..DriftOptions::default()
+    };
     let drift_report = compared(&arguments.reference, &arguments.current, &Arc::new(schema), &options)?;
     if json {
         output::json(&serde_json::to_value(&drift_report)?);

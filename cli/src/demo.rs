@@ -52,14 +52,21 @@ pub(crate) fn demo(arguments: &DemoArguments) -> Done {
     let files = [
         ("quotes-2026-01.csv", homes::csv(&month(1)), "a good month is accepted", true, false),
         ("quotes-2026-02.csv", homes::csv_with_bad_rows(&month(2)), "bad rows go to quarantine", true, true),
-        ("quotes-2026-03-broken.csv", homes::csv_broken(&month(3)), "a broken export is refused", false, true),
+        (
+            "quotes-2026-03-broken.csv",
+            homes::csv_broken(&month(3)),
+            "a broken export is refused",
+            false,
+            true,
+        ),
         ("quotes-2026-03.csv", homes::csv(&month(3)), "the mended export is accepted", true, false),
         ("quotes-2026-04.csv", homes::csv(&month(4)), "month 4 keeps the contract", true, false),
     ];
     for (name, text, what, accepted, some_bad) in &files {
         files::write(&into.join(name), text.as_bytes())?;
         let act = received(into, name, &contract, what)?;
-        let as_told = act.1 == (if *accepted { Verdict::Accepted } else { Verdict::Rejected }) && (act.2 > 0) == *some_bad;
+        let as_told = act.1 == (if *accepted { Verdict::Accepted } else { Verdict::Rejected })
+            && (act.2 > 0) == *some_bad;
         acts.push(Act { happened: as_told, ..act.0 });
     }
     let calm = watched(into, "quotes-2026-01.csv", "quotes-2026-03.csv", &contract, "month 3 is calm")?;
@@ -82,7 +89,12 @@ pub(crate) fn demo(arguments: &DemoArguments) -> Done {
 }
 
 /// A file arrives.
-fn received(into: &Path, name: &str, contract: &Arc<Contract>, what: &'static str) -> Result<(Act, Verdict, u64), Error> {
+fn received(
+    into: &Path,
+    name: &str,
+    contract: &Arc<Contract>,
+    what: &'static str,
+) -> Result<(Act, Verdict, u64), Error> {
     let path = into.join(name);
     let Taken { outcome, part, quarantine } = taken(&path, contract, (true, true))?;
     let page = into.join(name.replace(".csv", ".html"));

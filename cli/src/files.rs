@@ -17,7 +17,10 @@ use crate::output::Error;
 const BAR_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
 /// Reads a file piece by piece, showing a bar on a terminal where it takes a while.
-pub(crate) fn each_chunk<E: Into<Error>>(path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), Error> {
+pub(crate) fn each_chunk<E: Into<Error>>(
+    path: &Path,
+    mut each: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), Error> {
     let failed = |error: std::io::Error| format!("read {}: {error}", path.display());
     let mut file = File::open(path).map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
@@ -63,7 +66,11 @@ pub(crate) fn inferred(path: &Path) -> Result<Schema, Error> {
 }
 
 /// All rows of a file under a schema, batch by batch.
-pub(crate) fn each_batch(path: &Path, schema: &Arc<Schema>, mut each: impl FnMut(Batch)) -> Result<(), Error> {
+pub(crate) fn each_batch(
+    path: &Path,
+    schema: &Arc<Schema>,
+    mut each: impl FnMut(Batch),
+) -> Result<(), Error> {
     let mut reader = Reader::new(&path.display().to_string(), schema.clone(), Header::Present);
     each_chunk(path, |bytes| -> Result<(), Problem> {
         reader.push(bytes)?.into_iter().for_each(&mut each);

@@ -20,7 +20,10 @@ pub(crate) fn root() -> PathBuf {
 fn millrace() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "cli"]).current_dir(root()).status();
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "cli"])
+            .current_dir(root())
+            .status();
         assert!(build.unwrap().success(), "the command builds");
         // …/target/debug/deps/it-… → …/target/debug/millrace
         let test = std::env::current_exe().unwrap();
@@ -30,7 +33,8 @@ fn millrace() -> &'static Path {
 
 /// Runs the command in a directory.
 pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Ran {
-    let Output { status, stdout, stderr } = Command::new(millrace()).args(arguments).current_dir(directory).output().unwrap();
+    let Output { status, stdout, stderr } =
+        Command::new(millrace()).args(arguments).current_dir(directory).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
 }

@@ -22,7 +22,17 @@ fn a_good_file_is_accepted_with_code_0_and_a_broken_one_refused_with_code_3() {
 fn bad_rows_and_good_rows_are_all_rows_and_quarantine_is_parquet() {
     let quotes = homes::month(7, 2, 1_000);
     let place = place(&[("some-bad.csv", &homes::csv_with_bad_rows(&quotes))]);
-    let arguments = ["validate", "some-bad.csv", "--contract", "contract.yaml", "--json", "--good", "good.parquet", "--quarantine", "bad.parquet"];
+    let arguments = [
+        "validate",
+        "some-bad.csv",
+        "--contract",
+        "contract.yaml",
+        "--json",
+        "--good",
+        "good.parquet",
+        "--quarantine",
+        "bad.parquet",
+    ];
     let ran = run(place.path(), &arguments);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let report: Value = serde_json::from_str(&ran.out).unwrap();
@@ -39,7 +49,10 @@ fn bad_rows_and_good_rows_are_all_rows_and_quarantine_is_parquet() {
 fn the_same_file_gives_the_same_bytes() {
     let place = place(&[("a.csv", &homes::csv(&homes::month(7, 1, 500)))]);
     let part = |name: &str| {
-        let ran = run(place.path(), &["validate", "a.csv", "--contract", "contract.yaml", "--good", name, "--html", "a.html"]);
+        let ran = run(
+            place.path(),
+            &["validate", "a.csv", "--contract", "contract.yaml", "--good", name, "--html", "a.html"],
+        );
         assert_eq!(ran.code, 0);
         (std::fs::read(place.path().join(name)).unwrap(), std::fs::read(place.path().join("a.html")).unwrap())
     };
@@ -48,10 +61,12 @@ fn the_same_file_gives_the_same_bytes() {
 
 #[test]
 fn a_profile_tells_types_and_figures() {
-    let place = place(&[("a.csv", "n,price,at,name\n1,0.5,2026-01-01,x\n2,,2026-01-02,y\n3,2.5,2026-01-03,x\n")]);
+    let place =
+        place(&[("a.csv", "n,price,at,name\n1,0.5,2026-01-01,x\n2,,2026-01-02,y\n3,2.5,2026-01-03,x\n")]);
     let ran = run(place.path(), &["profile", "a.csv", "--json"]);
     let profile: Value = serde_json::from_str(&ran.out).unwrap();
-    let kinds: Vec<&str> = profile["columns"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        profile["columns"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["integer", "number", "date", "text"]);
     assert_eq!(profile["columns"][1]["missing"], 1);
     assert_eq!(profile["columns"][1]["numbers"]["mean"], 1.5);
@@ -64,7 +79,10 @@ fn a_profile_tells_types_and_figures() {
 fn errors_name_the_file_and_the_place() {
     let place = place(&[
         ("empty.csv", ""),
-        ("contract-2.yaml", "apiVersion: v3.1.0\nkind: DataContract\nid: a\nversion: 1\nstatus: active\nschema: [{name: t, properties: [{name: a, logicalType: array}]}]\n"),
+        (
+            "contract-2.yaml",
+            "apiVersion: v3.1.0\nkind: DataContract\nid: a\nversion: 1\nstatus: active\nschema: [{name: t, properties: [{name: a, logicalType: array}]}]\n",
+        ),
         ("torn.yaml", "a: [1, 2\n"),
     ]);
     let cases: [(&[&str], i32, &str); 6] = [
@@ -84,7 +102,10 @@ fn errors_name_the_file_and_the_place() {
 
 #[test]
 fn hostile_cells_reach_neither_terminal_nor_page() {
-    let place = place(&[("a.csv", "name\n\u{1b}[2Jgone\n<script>alert(1)</script>\n\u{1b}[2Jgone\n<script>alert(1)</script>\n")]);
+    let place = place(&[(
+        "a.csv",
+        "name\n\u{1b}[2Jgone\n<script>alert(1)</script>\n\u{1b}[2Jgone\n<script>alert(1)</script>\n",
+    )]);
     let ran = run(place.path(), &["profile", "a.csv", "--html", "a.html"]);
     assert_eq!(ran.code, 0);
     assert!(!ran.out.contains('\u{1b}'));

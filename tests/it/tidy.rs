@@ -6,7 +6,10 @@ use crate::command::root;
 
 /// Crates that each layer may not depend on, by the names in its manifest.
 const FORBIDDEN: [(&str, &[&str]); 3] = [
-    ("shared/domain", &["tokio", "async-trait", "tracing", "futures", "ports", "engine", "rusqlite", "ureq", "rand"]),
+    (
+        "shared/domain",
+        &["tokio", "async-trait", "tracing", "futures", "ports", "engine", "rusqlite", "ureq", "rand"],
+    ),
     ("shared/ports", &["tokio", "tracing", "engine", "rusqlite", "ureq", "rand"]),
     ("shared/engine", &["tokio", "async-trait", "tracing", "futures", "ports", "rusqlite", "ureq", "rand"]),
 ];

@@ -9,8 +9,7 @@
 use std::fmt::Write as _;
 
 /// The header of a month's file.
-pub const HEADER: &str =
-    "quote_id,quoted_at,region,wall_type,build_year,floor_area,bedrooms,market_value,claims_before,alarm,claim_cost";
+pub const HEADER: &str = "quote_id,quoted_at,region,wall_type,build_year,floor_area,bedrooms,market_value,claims_before,alarm,claim_cost";
 
 /// One insured home.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +38,8 @@ pub struct Quote {
     pub claim_cost: f64,
 }
 
-const REGIONS: [(&str, f64); 5] = [("north", 0.8), ("east", 0.95), ("south", 1.25), ("west", 1.0), ("coast", 1.4)];
+const REGIONS: [(&str, f64); 5] =
+    [("north", 0.8), ("east", 0.95), ("south", 1.25), ("west", 1.0), ("coast", 1.4)];
 const WALLS: [(&str, f64); 4] = [("brick", 1.0), ("timber", 1.35), ("stone", 0.9), ("concrete", 0.85)];
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
@@ -83,7 +83,8 @@ fn quote(random: &mut Random, month: u32, number: usize) -> Quote {
     let floor_area = (100.0 + 35.0 * random.normal()).clamp(25.0, 400.0);
     let bedrooms = ((floor_area / 32.0).round() as u32).clamp(1, 9);
     let price_level = if moved { 1.45 } else { 1.0 };
-    let value = floor_area * (2_400.0 * region_risk.sqrt() + 300.0 * random.normal()).max(600.0) * price_level;
+    let value =
+        floor_area * (2_400.0 * region_risk.sqrt() + 300.0 * random.normal()).max(600.0) * price_level;
     let claims_before = [0, 0, 0, 0, 0, 1, 1, 2, 3][random.below(9) as usize];
     let alarm = random.uniform() < 0.4;
     let age = f64::from(2026 - build_year);

@@ -9,7 +9,8 @@ fn main() -> ExitCode {
         Some(word) => word.parse::<u64>().ok(),
         None => Some(default),
     };
-    let (Some(seed), Some(month @ 1..=12), Some(rows)) = (number(0, 7), number(1, 1), number(2, 2_000)) else {
+    let (Some(seed), Some(month @ 1..=12), Some(rows)) = (number(0, 7), number(1, 1), number(2, 2_000))
+    else {
         let _ = writeln!(std::io::stderr(), "usage: home-insurance [SEED] [MONTH 1-12] [ROWS] [bad|broken]");
         return ExitCode::from(2);
     };

@@ -49,7 +49,12 @@ pub(crate) struct Checked {
 }
 
 /// Checks a declaration with its contract, pure.
-pub(crate) fn check(pipeline_file: &str, pipeline: &str, contract_file: &str, contract: &str) -> Result<Checked, Vec<Problem>> {
+pub(crate) fn check(
+    pipeline_file: &str,
+    pipeline: &str,
+    contract_file: &str,
+    contract: &str,
+) -> Result<Checked, Vec<Problem>> {
     let spec: Pipeline = yaml::parse(pipeline_file, pipeline).map_err(|problem| vec![problem])?;
     let contract = Contract::parse(contract_file, contract)?;
     let schema = contract.schema();
@@ -63,7 +68,8 @@ pub(crate) fn check(pipeline_file: &str, pipeline: &str, contract_file: &str, co
         Target::Expression { expression, .. } => Some(expression.as_str()),
     };
     let here = |fault: Problem| Problem { file: pipeline_file.into(), ..fault };
-    let target = features::Target::compile(spec.target.name(), expression, &schema).map_err(|fault| vec![here(fault)])?;
+    let target = features::Target::compile(spec.target.name(), expression, &schema)
+        .map_err(|fault| vec![here(fault)])?;
     let serving = serving_schema(pipeline_file, &spec, &schema, &target).map_err(|problem| vec![problem])?;
     let features = Features::compile(&serving, &spec.features, &spec.drop, &target)
         .map_err(|faults| faults.into_iter().map(here).collect::<Vec<_>>())?;
@@ -72,11 +78,17 @@ pub(crate) fn check(pipeline_file: &str, pipeline: &str, contract_file: &str, co
 
 /// The columns a prediction is made from: the contract's, without what names the thing, what is
 /// predicted or makes it up, and what is withheld.
-fn serving_schema(file: &str, spec: &Pipeline, schema: &Schema, target: &features::Target) -> Result<Schema, Problem> {
+fn serving_schema(
+    file: &str,
+    spec: &Pipeline,
+    schema: &Schema,
+    target: &features::Target,
+) -> Result<Schema, Problem> {
     let mut hidden: BTreeSet<String> = target.made_of();
     hidden.extend(spec.entity.iter().cloned());
     hidden.extend(spec.withhold.iter().cloned());
-    let fields: Vec<_> = schema.fields.iter().filter(|field| !hidden.contains(&field.name)).cloned().collect();
+    let fields: Vec<_> =
+        schema.fields.iter().filter(|field| !hidden.contains(&field.name)).cloned().collect();
     if fields.is_empty() {
         let problem = Problem::new(file, "nothing to predict from");
         return Err(problem.expected("at least one column beside entity, target and what is withheld"));
@@ -94,7 +106,10 @@ fn unknown_columns(file: &str, spec: &Pipeline, schema: &Schema) -> Vec<Problem>
         .chain(time)
         .filter(|(_, name)| schema.position(name).is_none())
         .map(|(field, name)| {
-            Problem::new(file, "unknown column").field(field).found(format!("{name:?}")).expected(format!("one of {}", known()))
+            Problem::new(file, "unknown column")
+                .field(field)
+                .found(format!("{name:?}"))
+                .expected(format!("one of {}", known()))
         })
         .collect()
 }
@@ -110,7 +125,8 @@ impl Console {
         let key = Key::of(&name, prefix::PIPELINE);
         let before: Option<Typed<Applied>> = self.records.read(&key).await?;
         if let Some(before) = &before {
-            may_reapply(&request.actor, &before.value, &checked.spec).map_err(|why| Refusal::Because(403, why))?;
+            may_reapply(&request.actor, &before.value, &checked.spec)
+                .map_err(|why| Refusal::Because(403, why))?;
         }
 
         let contract_digest = Digest::of(contract.as_bytes());
@@ -126,13 +142,21 @@ impl Console {
                 && before.program_digest == program_digest
         });
         if let Some(before) = unchanged {
-            return Ok(Response::json(200, &json!({ "pipeline": name, "revision": before.value.revision, "changed": false })));
+            return Ok(Response::json(
+                200,
+                &json!({ "pipeline": name, "revision": before.value.revision, "changed": false }),
+            ));
         }
 
         self.blobs.put(&BlobPath::config(&name, &digest, "pipeline.yaml"), pipeline.as_bytes()).await?;
-        let contract = self.blobs.put(&BlobPath::config(&name, &contract_digest, "contract.yaml"), contract.as_bytes()).await?;
-        let features =
-            self.blobs.put(&BlobPath::config(&name, &features_digest, "features.json"), &features_json).await?;
+        let contract = self
+            .blobs
+            .put(&BlobPath::config(&name, &contract_digest, "contract.yaml"), contract.as_bytes())
+            .await?;
+        let features = self
+            .blobs
+            .put(&BlobPath::config(&name, &features_digest, "features.json"), &features_json)
+            .await?;
         let mut program: BTreeMap<String, File> = BTreeMap::new();
         for (file, bytes) in &program_files {
             let file_path = BlobPath::config(&name, &Digest::of(bytes), file);
@@ -173,7 +197,9 @@ fn program_files(
     let mut found = BTreeMap::new();
     let mut problems = Vec::new();
     for name in files {
-        let fault = |rule: &str| Problem::new(file, rule).field("training.program.command.files").found(format!("{name:?}"));
+        let fault = |rule: &str| {
+            Problem::new(file, rule).field("training.program.command.files").found(format!("{name:?}"))
+        };
         if name.contains('/') || BlobPath::parse(name).is_err() {
             problems.push(fault("not a plain file name").expected("a file beside the declaration"));
             continue;
@@ -194,7 +220,8 @@ fn program_digest(program: &Program, files: &BTreeMap<String, Vec<u8>>) -> Diges
     match program {
         Program::Boost => Digest::of_parts(&["boost", env!("CARGO_PKG_VERSION")]),
         Program::Command { run, .. } => {
-            let files: BTreeMap<&String, Digest> = files.iter().map(|(name, bytes)| (name, Digest::of(bytes))).collect();
+            let files: BTreeMap<&String, Digest> =
+                files.iter().map(|(name, bytes)| (name, Digest::of(bytes))).collect();
             Digest::of_json(&json!({ "run": run, "files": files }))
         }
     }

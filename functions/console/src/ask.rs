@@ -34,7 +34,8 @@ struct AskedUpload {
 
 pub(crate) fn body<'a, T: Deserialize<'a>>(request: &'a Request) -> Result<T, Refusal> {
     let bytes: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
-    serde_json::from_slice(bytes).map_err(|error| Refusal::Because(400, format!("the request's JSON: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| Refusal::Because(400, format!("the request's JSON: {error}")))
 }
 
 impl Console {
@@ -85,7 +86,10 @@ impl Console {
         self.applied(pipeline).await?;
         let endpoints = self.records.list(&Key::partition(pipeline), prefix::ENDPOINT, None).await?;
         if endpoints.records.is_empty() {
-            return Err(Refusal::Because(409, format!("{pipeline} serves no model yet, so there is no traffic to check")));
+            return Err(Refusal::Because(
+                409,
+                format!("{pipeline} serves no model yet, so there is no traffic to check"),
+            ));
         }
         let mut plan = Plan::caused(NAME, cx, &request.id, pipeline, "drift");
         plan.emit_as(Event::DriftCheckRequested {}, request.actor.clone(), None);
@@ -93,11 +97,18 @@ impl Console {
     }
 
     /// Lets a version into production.
-    pub(crate) async fn approve(&self, cx: &Cx, pipeline: &PipelineName, version: u32, request: &Request) -> Granted {
+    pub(crate) async fn approve(
+        &self,
+        cx: &Cx,
+        pipeline: &PipelineName,
+        version: u32,
+        request: &Request,
+    ) -> Granted {
         let said: Said = body(request)?;
         let applied = self.applied(pipeline).await?.value;
         let Typed { version: read, value: mut model } = self.model(pipeline, version).await?;
-        may_approve(&request.actor, &applied, &model, said.binding).map_err(|why| Refusal::Because(403, why))?;
+        may_approve(&request.actor, &applied, &model, said.binding)
+            .map_err(|why| Refusal::Because(403, why))?;
         let (by, at, binding) = (request.actor.clone(), cx.now, model.binding);
         model.approval = ApprovalState::Approved { by, at, binding };
         let mut plan = Plan::caused(NAME, cx, &request.id, pipeline, "approve");
@@ -108,19 +119,27 @@ impl Console {
     }
 
     /// Turns a version down.
-    pub(crate) async fn reject(&self, cx: &Cx, pipeline: &PipelineName, version: u32, request: &Request) -> Granted {
+    pub(crate) async fn reject(
+        &self,
+        cx: &Cx,
+        pipeline: &PipelineName,
+        version: u32,
+        request: &Request,
+    ) -> Granted {
         let said: Said = body(request)?;
         if said.reason.is_empty() {
             return Err(Refusal::Because(400, "say why the version is rejected (--reason)".into()));
         }
         let applied = self.applied(pipeline).await?.value;
         let Typed { version: read, value: mut model } = self.model(pipeline, version).await?;
-        may_approve(&request.actor, &applied, &model, said.binding).map_err(|why| Refusal::Because(403, why))?;
+        may_approve(&request.actor, &applied, &model, said.binding)
+            .map_err(|why| Refusal::Because(403, why))?;
         let (by, at, reason) = (request.actor.clone(), cx.now, said.reason.clone());
         model.approval = ApprovalState::Rejected { by, at, reason };
         let mut plan = Plan::caused(NAME, cx, &request.id, pipeline, "reject");
         plan.write(Write::update(Key::numbered(pipeline, prefix::MODEL, version.into()), read, &model));
-        let event = Event::ModelRejected { run: model.run.clone(), version: Some(version), reason: said.reason };
+        let event =
+            Event::ModelRejected { run: model.run.clone(), version: Some(version), reason: said.reason };
         plan.emit_as(event, request.actor.clone(), None);
         self.accept(plan).await
     }
@@ -130,9 +149,14 @@ impl Console {
         let said: Said = body(request)?;
         let applied = self.applied(pipeline).await?.value;
         let policy = &applied.spec.approval;
-        let named = request.actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
+        let named =
+            request.actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
         if !named {
-            let why = format!("{} is not an approver; the policy names {}", request.actor, policy.approvers.join(", "));
+            let why = format!(
+                "{} is not an approver; the policy names {}",
+                request.actor,
+                policy.approvers.join(", ")
+            );
             return Err(Refusal::Because(403, why));
         }
         let endpoint = applied.spec.endpoint().to_string();
@@ -149,7 +173,8 @@ impl Console {
             }
             None => None,
         };
-        let version = rollback_target(&row.value, asked, |_| state.clone()).map_err(|why| Refusal::Because(409, why))?;
+        let version = rollback_target(&row.value, asked, |_| state.clone())
+            .map_err(|why| Refusal::Because(409, why))?;
         let mut plan = Plan::caused(NAME, cx, &request.id, pipeline, "rollback");
         let event = Event::RollbackRequested { endpoint, version, reason: said.reason };
         plan.emit_as(event, request.actor.clone(), None);
@@ -160,8 +185,8 @@ impl Console {
     pub(crate) async fn labels(&self, cx: &Cx, pipeline: &PipelineName, request: &Request) -> Granted {
         self.applied(pipeline).await?;
         let schema = Arc::new(Schema::of([("inference_id", Kind::Text), ("label", Kind::Text)]));
-        let batch =
-            csv::read_all("labels", &schema, &request.body).map_err(|problem| Refusal::Faults(vec![problem]))?;
+        let batch = csv::read_all("labels", &schema, &request.body)
+            .map_err(|problem| Refusal::Faults(vec![problem]))?;
         for (name, column) in ["inference_id", "label"].iter().zip(batch.columns()) {
             let Column::Text(values) = column else { unreachable!("the schema says text") };
             if let Some(row) = values.iter().position(Option::is_none) {
@@ -180,7 +205,10 @@ impl Console {
         }
         let file: File = self.blobs.put(&BlobPath::labels(pipeline, &digest), &request.body).await?;
         let mut plan = Plan::caused(NAME, cx, &request.id, pipeline, "labels");
-        plan.write(Write::insert(key, &Labels { file: file.clone(), rows, by: request.actor.clone(), at: cx.now }));
+        plan.write(Write::insert(
+            key,
+            &Labels { file: file.clone(), rows, by: request.actor.clone(), at: cx.now },
+        ));
         plan.emit_as(Event::LabelsReceived { labels: file, rows }, request.actor.clone(), None);
         plan.commit(&*self.records).await?;
         Ok(Response::json(202, &json!({ "rows": rows, "labels": digest, "received": "now" })))

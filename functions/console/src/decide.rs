@@ -8,12 +8,21 @@ use domain::{Actor, Digest};
 /// The actor must be named in the policy under which the pipeline is applied now; with four
 /// eyes, it must be neither who asked for the run nor who applied the pipeline; and what is
 /// approved must be exactly what was registered. An unknown actor fails closed.
-pub fn may_approve(actor: &Actor, applied: &Applied, model: &Model, binding: Option<Digest>) -> Result<(), String> {
+pub fn may_approve(
+    actor: &Actor,
+    applied: &Applied,
+    model: &Model,
+    binding: Option<Digest>,
+) -> Result<(), String> {
     let version = model.version;
     match &model.approval {
         ApprovalState::Pending => {}
-        ApprovalState::Approved { by, .. } => return Err(format!("version {version} was already approved by {by}")),
-        ApprovalState::Rejected { by, .. } => return Err(format!("version {version} was already rejected by {by}")),
+        ApprovalState::Approved { by, .. } => {
+            return Err(format!("version {version} was already approved by {by}"));
+        }
+        ApprovalState::Rejected { by, .. } => {
+            return Err(format!("version {version} was already rejected by {by}"));
+        }
     }
     let policy = &applied.spec.approval;
     let named = actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
@@ -21,7 +30,9 @@ pub fn may_approve(actor: &Actor, applied: &Applied, model: &Model, binding: Opt
         return Err(format!("{actor} is not an approver; the policy names {}", policy.approvers.join(", ")));
     }
     if policy.four_eyes && *actor == model.requested_by {
-        return Err(format!("{actor} asked for the run of version {version}; four eyes need another approver"));
+        return Err(format!(
+            "{actor} asked for the run of version {version}; four eyes need another approver"
+        ));
     }
     if policy.four_eyes && *actor == applied.by {
         return Err(format!("{actor} applied the pipeline; four eyes need another approver"));
@@ -69,6 +80,8 @@ pub fn rollback_target(
     match approval(version) {
         None => Err(format!("there is no version {version}")),
         Some(ApprovalState::Approved { .. }) => Ok(version),
-        Some(state) => Err(format!("version {version} is {}, and only approved versions may serve", state.word())),
+        Some(state) => {
+            Err(format!("version {version} is {}, and only approved versions may serve", state.word()))
+        }
     }
 }

@@ -34,9 +34,14 @@ impl Console {
         }
         let page = Page::new("Pipelines");
         let page = if rows.is_empty() {
-            page.add(Html::paragraph("There is no pipeline yet. Declare one with `millrace apply pipeline.yaml`."))
+            page.add(Html::paragraph(
+                "There is no pipeline yet. Declare one with `millrace apply pipeline.yaml`.",
+            ))
         } else {
-            page.add(table(&["pipeline", "parts", "runs", "versions", "serving", "waiting for approval", "last check"], &rows))
+            page.add(table(
+                &["pipeline", "parts", "runs", "versions", "serving", "waiting for approval", "last check"],
+                &rows,
+            ))
         };
         Ok(Response::html(200, page.finish()))
     }
@@ -63,7 +68,11 @@ impl Console {
         Ok(Response::html(200, page.finish()))
     }
 
-    async fn rows<T: DeserializeOwned + Send>(&self, name: &PipelineName, prefix: &str) -> Result<Vec<T>, Error> {
+    async fn rows<T: DeserializeOwned + Send>(
+        &self,
+        name: &PipelineName,
+        prefix: &str,
+    ) -> Result<Vec<T>, Error> {
         let rows = self.records.all::<T>(&Key::partition(name), prefix).await?;
         Ok(rows.into_iter().map(|(_, Typed { value, .. })| value).collect())
     }
@@ -121,7 +130,9 @@ impl Console {
             .iter()
             .map(|run| {
                 let (tone, word) = match &run.state {
-                    RunState::Registered { version } => (Tone::Good, format!("registered as version {version}")),
+                    RunState::Registered { version } => {
+                        (Tone::Good, format!("registered as version {version}"))
+                    }
                     RunState::Rejected { .. } => (Tone::Warning, "rejected".to_owned()),
                     RunState::Failed { .. } => (Tone::Bad, "failed".to_owned()),
                     other => (Tone::Plain, other.word().to_owned()),
@@ -215,7 +226,8 @@ fn serving_text(summary: &Value) -> String {
 }
 
 fn pending_text(summary: &Value) -> String {
-    let pending: Vec<String> = summary["pending"].as_array().into_iter().flatten().map(Value::to_string).collect();
+    let pending: Vec<String> =
+        summary["pending"].as_array().into_iter().flatten().map(Value::to_string).collect();
     match pending.len() {
         0 => "no version waits for approval".into(),
         1 => format!("version {} waits for approval", pending[0]),

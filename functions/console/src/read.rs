@@ -93,7 +93,9 @@ impl Console {
         let mut items: Vec<Value> = rows.into_iter().map(|(_, row)| row.value).collect();
         if matches!(collection, "uploads" | "runs" | "checks" | "deployments" | "labels") {
             // Their keys are digests; people read them in the order they happened.
-            items.sort_by(|a, b| a["at"].as_str().cmp(&b["at"].as_str()).then(a["number"].as_u64().cmp(&b["number"].as_u64())));
+            items.sort_by(|a, b| {
+                a["at"].as_str().cmp(&b["at"].as_str()).then(a["number"].as_u64().cmp(&b["number"].as_u64()))
+            });
         }
         Ok(Response::json(200, &json!({ "items": items })))
     }
@@ -132,7 +134,8 @@ impl Console {
             let page = self.records.list(&partition, prefix::EVENT, Some(&after)).await?;
             for record in page.records {
                 let envelope: Envelope = serde_json::from_value(record.value).map_err(|error| {
-                    Error::new(ErrorKind::Invalid, format!("read {}: not an event", record.key.sort)).because(error)
+                    Error::new(ErrorKind::Invalid, format!("read {}: not an event", record.key.sort))
+                        .because(error)
                 })?;
                 let line = envelope.event.line(&envelope.actor);
                 let subject = envelope.event.subject();
@@ -182,7 +185,10 @@ impl Console {
             ("lineage", json!(model.lineage)),
             ("metrics", json!(model.metrics)),
             ("report", json!(model.report)),
-            ("run", json!({ "id": run.id, "number": run.number, "reason": run.reason, "by": run.by, "at": run.at })),
+            (
+                "run",
+                json!({ "id": run.id, "number": run.number, "reason": run.reason, "by": run.by, "at": run.at }),
+            ),
             ("parts", json!(parts)),
         ]);
         Ok(Response::json(200, &facts))
@@ -214,7 +220,10 @@ fn collection_prefix(collection: &str) -> Result<&'static str, Refusal> {
         "labels" => prefix::LABELS,
         _ => {
             let known = "uploads, parts, runs, models, checks, endpoints, deployments, labels, events";
-            return Err(Refusal::Because(404, format!("there is no collection {collection:?} (there are: {known})")));
+            return Err(Refusal::Because(
+                404,
+                format!("there is no collection {collection:?} (there are: {known})"),
+            ));
         }
     })
 }

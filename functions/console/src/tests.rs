@@ -26,9 +26,19 @@ fn ask(console: &Console, who: &str, method: &str, path: &str, id: &str, body: &
     let cx = Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None };
     let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let query = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let request =
-        Request { method: method.into(), path: path.into(), query, body, actor: Actor::person(who), id: id.into() };
+    let query = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect();
+    let request = Request {
+        method: method.into(),
+        path: path.into(),
+        query,
+        body,
+        actor: Actor::person(who),
+        id: id.into(),
+    };
     let Response { status, body, .. } = block_on(console.answer(&cx, request));
     (status, serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
 }
@@ -79,7 +89,8 @@ fn a_declaration_is_applied_once_however_often_it_is_sent() {
     assert_eq!(apply("2"), (200, json!({ "pipeline": "home-insurance", "revision": 1, "changed": false })));
     let (_, events) = ask(&console, "ana", "GET", "/api/pipelines/home-insurance/events", "3", &Value::Null);
     assert_eq!(events["items"].as_array().unwrap().len(), 1);
-    let (_, verified) = ask(&console, "ana", "GET", "/api/pipelines/home-insurance/verify", "4", &Value::Null);
+    let (_, verified) =
+        ask(&console, "ana", "GET", "/api/pipelines/home-insurance/verify", "4", &Value::Null);
     assert_eq!(verified["findings"], json!([]));
 }
 
@@ -95,7 +106,14 @@ fn faults_of_a_declaration_are_told_with_their_field() {
         ("approvers: [bianca, carlos]", "approvers: []", "approval.approvers"),
     ];
     for (before, after, complaint) in cases {
-        let (status, answer) = ask(&console, "ana", "POST", "/api/pipelines", "1", &application(&PIPELINE.replace(before, after)));
+        let (status, answer) = ask(
+            &console,
+            "ana",
+            "POST",
+            "/api/pipelines",
+            "1",
+            &application(&PIPELINE.replace(before, after)),
+        );
         assert_eq!(status, 422, "{after}");
         assert!(answer.to_string().contains(complaint), "{after}: {answer}");
     }
@@ -123,7 +141,8 @@ fn approval_needs_a_named_second_person_and_the_very_bytes() {
     let mut changed = model("dora");
     changed.lineage.artifact = Digest::of(b"other bytes");
     let mut done = model("dora");
-    done.approval = ApprovalState::Rejected { by: person("carlos"), at: Time::default(), reason: "no".into() };
+    done.approval =
+        ApprovalState::Rejected { by: person("carlos"), at: Time::default(), reason: "no".into() };
     let cases = [
         (person("bianca"), model("dora"), None, None),
         (person("bianca"), model("dora"), Some(Digest::of(b"other")), Some("is bound to")),
@@ -147,9 +166,15 @@ fn approval_needs_a_named_second_person_and_the_very_bytes() {
 
 #[test]
 fn rollback_goes_only_to_an_approved_version_that_does_not_serve() {
-    let endpoint =
-        Endpoint { name: "e".into(), champion: 2, previous: Some(1), deployment: "d".into(), since: Time::default() };
-    let approved = ApprovalState::Approved { by: Actor::person("b"), at: Time::default(), binding: Digest::of(b"x") };
+    let endpoint = Endpoint {
+        name: "e".into(),
+        champion: 2,
+        previous: Some(1),
+        deployment: "d".into(),
+        since: Time::default(),
+    };
+    let approved =
+        ApprovalState::Approved { by: Actor::person("b"), at: Time::default(), binding: Digest::of(b"x") };
     let state = |version: u32| match version {
         1 | 2 => Some(approved.clone()),
         3 => Some(ApprovalState::Pending),

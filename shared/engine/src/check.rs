@@ -86,7 +86,14 @@ impl Tallies {
     }
 
     /// Notes a rule about many rows at once.
-    pub fn total(&mut self, column: usize, rule: &str, severity: Severity, count: u64, told: (String, String)) {
+    pub fn total(
+        &mut self,
+        column: usize,
+        rule: &str,
+        severity: Severity,
+        count: u64,
+        told: (String, String),
+    ) {
         let (expected, acceptance) = told;
         let tally = Tally { severity, count, expected, examples: Vec::new(), acceptance };
         self.0.insert((column, rule.to_owned()), tally);
@@ -128,7 +135,9 @@ impl Test {
             Test::Range(bounds) => format!("{bounds}"),
             Test::Length(bounds) => format!("{bounds} characters"),
             Test::Pattern(pattern) => format!("a text that matches {pattern}"),
-            Test::OneOf(values) => format!("one of {}", values.iter().take(12).cloned().collect::<Vec<_>>().join(", ")),
+            Test::OneOf(values) => {
+                format!("one of {}", values.iter().take(12).cloned().collect::<Vec<_>>().join(", "))
+            }
             Test::Missing(_) => "a value that stands for something".into(),
         }
     }

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use domain::Problem;
 use regex::Regex;
 
-use crate::csv::form::{Form, Offset};
 use crate::csv::Dialect;
+use crate::csv::form::{Form, Offset};
 use crate::table::{Field, Kind, Schema};
 
 pub use quality::{Operator, Severity, Threshold, Unit};
@@ -114,8 +114,11 @@ impl Bounds {
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let low = self.low.map(|(low, excluded)| format!("{} {low}", if excluded { "above" } else { "at least" }));
-        let high = self.high.map(|(high, excluded)| format!("{} {high}", if excluded { "below" } else { "at most" }));
+        let low =
+            self.low.map(|(low, excluded)| format!("{} {low}", if excluded { "above" } else { "at least" }));
+        let high = self
+            .high
+            .map(|(high, excluded)| format!("{} {high}", if excluded { "below" } else { "at most" }));
         f.write_str(&[low, high].into_iter().flatten().collect::<Vec<_>>().join(" and "))
     }
 }

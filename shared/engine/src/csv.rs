@@ -18,7 +18,11 @@ use domain::{Problem, limit};
 ///
 /// # Errors
 /// A name that is empty or repeated, too many columns, or a wanted column that is not there.
-pub fn bind_header(file: &str, header: &Record<'_>, wanted: &[&str]) -> Result<(Vec<usize>, Vec<String>), Problem> {
+pub fn bind_header(
+    file: &str,
+    header: &Record<'_>,
+    wanted: &[&str],
+) -> Result<(Vec<usize>, Vec<String>), Problem> {
     let wrong = |rule: &str| {
         let mut problem = Problem::new(file, rule);
         problem.line = Some(header.line);
@@ -46,7 +50,9 @@ pub fn bind_header(file: &str, header: &Record<'_>, wanted: &[&str]) -> Result<(
     let mut sorted = names.clone();
     sorted.sort_unstable();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(wrong("header").found(format_args!("two columns named {:?}", pair[0])).expected("distinct names"));
+        return Err(wrong("header")
+            .found(format_args!("two columns named {:?}", pair[0]))
+            .expected("distinct names"));
     }
     let mut positions = Vec::with_capacity(wanted.len());
     let mut missing = Vec::new();
@@ -63,7 +69,10 @@ pub fn bind_header(file: &str, header: &Record<'_>, wanted: &[&str]) -> Result<(
             Some(near) => format!("the file has {near:?}: names are compared letter by letter"),
             None => "add the column to the file, or take it out of the contract".to_owned(),
         };
-        return Err(wrong("missing column").field(missing.join(", ")).found(format_args!("columns {}", found.join(", "))).hint(hint));
+        return Err(wrong("missing column")
+            .field(missing.join(", "))
+            .found(format_args!("columns {}", found.join(", ")))
+            .hint(hint));
     }
     let extra = names.iter().filter(|name| !wanted.contains(name)).map(|name| (*name).to_owned()).collect();
     Ok((positions, extra))

@@ -110,7 +110,8 @@ impl Expression {
         for (name, kind) in &self.columns {
             let found = batch.column(name).map(Column::kind);
             if found != Some(*kind) && !(found == Some(Kind::Integer) && *kind == Kind::Number) {
-                let found = found.map_or("no such column".to_owned(), |found| check::kind_name(found).to_owned());
+                let found =
+                    found.map_or("no such column".to_owned(), |found| check::kind_name(found).to_owned());
                 return Err(Problem::new("expression", "column differs from the one compiled against")
                     .field(name)
                     .found(found)

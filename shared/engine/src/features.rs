@@ -46,11 +46,8 @@ impl Target {
     /// # Errors
     /// If it reads an unknown column, is no expression, or is a date or timestamp.
     pub fn compile(name: &str, expression: Option<&str>, dataset: &Schema) -> Result<Target, Problem> {
-        let target = Target {
-            name: name.to_owned(),
-            kind: Kind::Number,
-            expression: expression.map(str::to_owned),
-        };
+        let target =
+            Target { name: name.to_owned(), kind: Kind::Number, expression: expression.map(str::to_owned) };
         let compiled = target.compiled(dataset).map_err(|problem| problem.field("target"))?;
         if matches!(compiled.kind(), Kind::Date | Kind::Timestamp) {
             return Err(Problem::new("expression", "kind of the target")
@@ -108,9 +105,8 @@ impl Features {
         let mut problems = input_problems(inputs, target);
         for name in drop {
             if inputs.position(name).is_none() {
-                problems.push(
-                    problem("unknown column", "drop", name).expected("a column of the serving schema"),
-                );
+                problems
+                    .push(problem("unknown column", "drop", name).expected("a column of the serving schema"));
             }
             if declared.contains_key(name) {
                 problems.push(
@@ -139,17 +135,26 @@ impl Features {
             Ok(_) => Err(problems),
             Err(more) => {
                 // What is wrong with the inputs themselves was found above already.
-                problems.extend(more.into_iter().filter(|problem| !matches!(problem.field.as_deref(), Some("inputs" | "target"))));
+                problems.extend(
+                    more.into_iter()
+                        .filter(|problem| !matches!(problem.field.as_deref(), Some("inputs" | "target"))),
+                );
                 Err(problems)
             }
         }
     }
 
     /// Checks names and expressions; the one door into this type.
-    fn checked(inputs: Schema, written: Vec<(String, String)>, target: Target) -> Result<Features, Vec<Problem>> {
+    fn checked(
+        inputs: Schema,
+        written: Vec<(String, String)>,
+        target: Target,
+    ) -> Result<Features, Vec<Problem>> {
         let mut problems = input_problems(&inputs, &target);
         if written.is_empty() {
-            problems.push(Problem::new("features", "no features").field("features").expected("one feature at least"));
+            problems.push(
+                Problem::new("features", "no features").field("features").expected("one feature at least"),
+            );
         }
         if written.len() > COLUMNS_MAX {
             problems.push(
@@ -177,7 +182,9 @@ impl Features {
                         .hint("take a part of it, as with month(x), or days_between(a, b)"),
                 ),
                 Ok(parsed) => features.push(parsed),
-                Err(fault) => problems.push(read_target(fault, text, &target).field(format!("features.{name}"))),
+                Err(fault) => {
+                    problems.push(read_target(fault, text, &target).field(format!("features.{name}")))
+                }
             }
         }
         if !problems.is_empty() {
@@ -205,7 +212,11 @@ impl Features {
 
     /// Each feature's name and expression, in order.
     pub fn written(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.schema.fields.iter().zip(&self.features).map(|(field, parsed)| (field.name.as_str(), parsed.text()))
+        self.schema
+            .fields
+            .iter()
+            .zip(&self.features)
+            .map(|(field, parsed)| (field.name.as_str(), parsed.text()))
     }
 
     /// Computes the features of each row. Columns the features do not read may be absent.
@@ -235,7 +246,8 @@ impl Features {
                 .collect(),
             target: self.target.clone(),
         };
-        let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_else(|_| unreachable!("text and enums only"));
+        let mut bytes =
+            serde_json::to_vec_pretty(&document).unwrap_or_else(|_| unreachable!("text and enums only"));
         bytes.push(b'\n');
         bytes
     }
@@ -267,7 +279,8 @@ impl Features {
             ]);
         }
         let kinds: Vec<Kind> = document.features.iter().map(|written| written.kind).collect();
-        let written = document.features.into_iter().map(|written| (written.name, written.expression)).collect();
+        let written =
+            document.features.into_iter().map(|written| (written.name, written.expression)).collect();
         let inputs = Schema { fields: document.inputs };
         let features = Features::checked(inputs, written, document.target)
             .map_err(|problems| problems.into_iter().map(file).collect::<Vec<_>>())?;

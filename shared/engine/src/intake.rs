@@ -122,7 +122,12 @@ struct Bad {
 }
 
 fn quarantine_schema() -> Arc<Schema> {
-    let fields = [("reasons", Kind::Text), ("source_row", Kind::Integer), ("source_line", Kind::Integer), ("text", Kind::Text)];
+    let fields = [
+        ("reasons", Kind::Text),
+        ("source_row", Kind::Integer),
+        ("source_line", Kind::Integer),
+        ("text", Kind::Text),
+    ];
     Arc::new(Schema::of(fields))
 }
 
@@ -130,8 +135,12 @@ impl Intake {
     /// An intake at the start of a file.
     pub fn new(contract: &Arc<Contract>, options: IntakeOptions) -> Intake {
         let schema = contract.shared_schema();
-        let masked: Vec<&str> =
-            contract.columns.iter().filter(|column| column.masked).map(|column| column.name.as_str()).collect();
+        let masked: Vec<&str> = contract
+            .columns
+            .iter()
+            .filter(|column| column.masked)
+            .map(|column| column.name.as_str())
+            .collect();
         let named = options.split.iter().flat_map(|split| &split.entity);
         let mut entity: Vec<usize> = named.filter_map(|name| schema.position(name)).collect();
         if entity.is_empty() {
@@ -150,7 +159,11 @@ impl Intake {
             quarantine: Writer::new(quarantine_schema()),
             profiler: Profiler::new(&schema, &masked),
             tallies: Tallies::default(),
-            counted: contract.columns.iter().map(|c| c.counts.iter().map(|_| Counted::default()).collect()).collect(),
+            counted: contract
+                .columns
+                .iter()
+                .map(|c| c.counts.iter().map(|_| Counted::default()).collect())
+                .collect(),
             keys: contract.keys.iter().map(|_| (KeySet::default(), 0)).collect(),
             newest: contract.latencies.iter().map(|_| None).collect(),
             rows_read: 0,
@@ -280,7 +293,8 @@ impl Rows {
         reasons: &mut Vec<String>,
     ) -> Value<'t> {
         let column = &contract.columns[index];
-        let found = || if column.masked { "(hidden)".to_owned() } else { text::cut(cell_text, 60).into_owned() };
+        let found =
+            || if column.masked { "(hidden)".to_owned() } else { text::cut(cell_text, 60).into_owned() };
         let example = || Example { row: place.row, line: place.line, found: found() };
         let Some(value) = cell::read(kind, &column.form, column.offset, cell_text) else {
             let expected = cell::expected(kind, &column.form);
@@ -311,7 +325,12 @@ impl Rows {
         for rule in &column.cells {
             if !rule.test.holds(value, cell_text) {
                 let expected = rule.test.expected();
-                reasons.push(format!("{}: {}: found {:?}, expected {expected}", column.name, rule.rule, found()));
+                reasons.push(format!(
+                    "{}: {}: found {:?}, expected {expected}",
+                    column.name,
+                    rule.rule,
+                    found()
+                ));
                 let told = || (expected, rule.test.acceptance(&column.name, &found()));
                 self.tallies.note(index, &rule.rule, rule.severity, example(), told);
             }
@@ -344,14 +363,19 @@ impl Rows {
             }
             *surplus += 1;
             if rule.counted.is_none() {
-                let names: Vec<&str> = rule.columns.iter().map(|&column| contract.columns[column].name.as_str()).collect();
+                let names: Vec<&str> =
+                    rule.columns.iter().map(|&column| contract.columns[column].name.as_str()).collect();
                 let masked = rule.columns.iter().any(|&column| contract.columns[column].masked);
-                let found = if masked { "(hidden)".to_owned() } else { text::cut(&key.join(", "), 60).into_owned() };
+                let found =
+                    if masked { "(hidden)".to_owned() } else { text::cut(&key.join(", "), 60).into_owned() };
                 reasons.push(format!("{}: {}: found {found:?} again", names.join(", "), rule.rule));
                 let example = Example { row: place.row, line: place.line, found };
                 let told = || {
                     let names = names.join(", ");
-                    (format!("each {names} once"), format!("take {} of {names} out of the contract", rule.rule))
+                    (
+                        format!("each {names} once"),
+                        format!("take {} of {names} out of the contract", rule.rule),
+                    )
                 };
                 self.tallies.note(rule.columns[0], &rule.rule, Severity::Error, example, told);
             }
@@ -409,7 +433,8 @@ impl Rows {
 
     fn seal_bad(&mut self) {
         let Bad { reasons, rows, lines, texts } = std::mem::take(&mut self.bad);
-        let columns = vec![Column::Text(reasons), Column::Integer(rows), Column::Integer(lines), Column::Text(texts)];
+        let columns =
+            vec![Column::Text(reasons), Column::Integer(rows), Column::Integer(lines), Column::Text(texts)];
         self.quarantine.push(Batch::new(quarantine_schema(), columns));
     }
 
@@ -442,31 +467,55 @@ impl Rows {
     fn totals(&mut self, reasons: &mut Vec<String>) {
         let contract = self.contract.clone();
         let rows = self.rows_read;
-        let mut broken = |tallies: &mut Tallies, column: usize, rule: &str, severity, count: u64, expected: String| {
-            let name = contract.columns.get(column).map_or("the file", |column| column.name.as_str());
-            if severity == Severity::Error {
-                reasons.push(format!("{name}: {rule}: found {count} in {rows} rows, expected {expected}"));
-            }
-            let acceptance = format!("change the threshold of {rule} of {name}, or set severity: warning");
-            tallies.total(column, rule, severity, count, (expected, acceptance));
-        };
+        let mut broken =
+            |tallies: &mut Tallies, column: usize, rule: &str, severity, count: u64, expected: String| {
+                let name = contract.columns.get(column).map_or("the file", |column| column.name.as_str());
+                if severity == Severity::Error {
+                    reasons
+                        .push(format!("{name}: {rule}: found {count} in {rows} rows, expected {expected}"));
+                }
+                let acceptance =
+                    format!("change the threshold of {rule} of {name}, or set severity: warning");
+                tallies.total(column, rule, severity, count, (expected, acceptance));
+            };
         for (index, (column, counted)) in contract.columns.iter().zip(&self.counted).enumerate() {
             for (rule, counted) in column.counts.iter().zip(counted) {
                 if !rule.threshold.holds(counted.count, rows) {
-                    broken(&mut self.tallies, index, &rule.rule, rule.severity, counted.count, rule.threshold.to_string());
+                    broken(
+                        &mut self.tallies,
+                        index,
+                        &rule.rule,
+                        rule.severity,
+                        counted.count,
+                        rule.threshold.to_string(),
+                    );
                 }
             }
         }
         for (rule, (_, surplus)) in contract.keys.iter().zip(&self.keys) {
             if let Some((threshold, severity)) = rule.counted {
                 if !threshold.holds(*surplus, rows) {
-                    broken(&mut self.tallies, rule.columns[0], &rule.rule, severity, *surplus, threshold.to_string());
+                    broken(
+                        &mut self.tallies,
+                        rule.columns[0],
+                        &rule.rule,
+                        severity,
+                        *surplus,
+                        threshold.to_string(),
+                    );
                 }
             }
         }
         for rule in &contract.totals {
             if !rule.threshold.holds(rows, rows) {
-                broken(&mut self.tallies, WHOLE, &rule.rule, rule.severity, rows, format!("{} rows", rule.threshold));
+                broken(
+                    &mut self.tallies,
+                    WHOLE,
+                    &rule.rule,
+                    rule.severity,
+                    rows,
+                    format!("{} rows", rule.threshold),
+                );
             }
         }
         for (rule, newest) in contract.latencies.iter().zip(&self.newest) {
@@ -475,8 +524,14 @@ impl Rows {
             if age > rule.age_millis_max {
                 let name = &contract.columns[rule.column].name;
                 let newest = Time::from_millis(*newest);
-                reasons.push(format!("{name}: {}: the newest row is of {newest}, expected at most {} ago", rule.rule, rule.age));
-                let told = (format!("the newest value at most {} old", rule.age), format!("raise {} of {name}", rule.rule));
+                reasons.push(format!(
+                    "{name}: {}: the newest row is of {newest}, expected at most {} ago",
+                    rule.rule, rule.age
+                ));
+                let told = (
+                    format!("the newest value at most {} old", rule.age),
+                    format!("raise {} of {name}", rule.rule),
+                );
                 self.tallies.total(rule.column, &rule.rule, Severity::Error, 1, told);
             }
         }
@@ -486,7 +541,10 @@ impl Rows {
         let percent = 100.0 * self.rows_bad as f64 / rows.max(1) as f64;
         if percent > contract.bad_rows_percent_max {
             let most = contract.bad_rows_percent_max;
-            reasons.push(format!("{} of {rows} rows are bad ({percent:.1} %), the contract tolerates {most} %", self.rows_bad));
+            reasons.push(format!(
+                "{} of {rows} rows are bad ({percent:.1} %), the contract tolerates {most} %",
+                self.rows_bad
+            ));
         }
     }
 }

@@ -6,26 +6,26 @@
 pub mod table;
 pub mod text;
 // Reading and checking.
-pub mod yaml;
+pub mod check;
 pub mod contract;
 pub mod csv;
-pub mod check;
 pub mod intake;
 pub mod part;
 pub mod profile;
+pub mod yaml;
 // From rows to what a model sees.
+pub mod answer;
 pub mod expression;
 pub mod features;
 pub mod split;
-pub mod answer;
 // Statistics.
-pub mod statistics;
 pub mod baseline;
 pub mod drift;
 pub mod drift_report;
-pub mod metrics;
 pub mod evaluation;
 pub mod evaluation_report;
+pub mod metrics;
+pub mod statistics;
 // What people read.
 pub mod page;
 pub mod report;

@@ -193,7 +193,8 @@ impl Cell {
 pub fn table(headers: &[&str], rows: &[Vec<Cell>]) -> Html {
     let mut markup = String::from("<div class=\"scroll\"><table><thead><tr>");
     for (index, header) in headers.iter().enumerate() {
-        let is_number = rows.first().and_then(|row| row.get(index)).is_some_and(|c| matches!(c, Cell::Number(_)));
+        let is_number =
+            rows.first().and_then(|row| row.get(index)).is_some_and(|c| matches!(c, Cell::Number(_)));
         let class = if is_number { " class=\"num\"" } else { "" };
         let _ = write!(markup, "<th{class}>{}</th>", text::html(header));
     }
@@ -274,7 +275,8 @@ pub fn paired_bars(size: Size, reference: &[Bar], current: &[Bar]) -> Html {
 }
 
 fn bar_chart(size: Size, series: &[(&str, &[Bar])]) -> Html {
-    let largest = series.iter().flat_map(|(_, bars)| *bars).map(|bar| height_of(bar.value)).fold(0.0, f64::max);
+    let largest =
+        series.iter().flat_map(|(_, bars)| *bars).map(|bar| height_of(bar.value)).fold(0.0, f64::max);
     let slots = series.iter().map(|(_, bars)| bars.len()).max().unwrap_or(0);
     let mut markup = svg_open(size);
     if largest > 0.0 {
@@ -377,7 +379,9 @@ pub struct Point {
 /// diagonal on which both agree. Points that are not finite are left out.
 pub fn scatter(size: Size, reference: &[Point], current: &[Point]) -> Html {
     let all = || reference.iter().chain(current).filter(|point| point.x.is_finite() && point.y.is_finite());
-    let ends = |point: &Point| [Some(point.x), Some(point.y), point.spread.map(|s| s[0]), point.spread.map(|s| s[1])];
+    let ends = |point: &Point| {
+        [Some(point.x), Some(point.y), point.spread.map(|s| s[0]), point.spread.map(|s| s[1])]
+    };
     let values = || all().flat_map(ends).flatten().filter(|value| value.is_finite());
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     let mut markup = svg_open(size);
@@ -392,10 +396,16 @@ pub fn scatter(size: Size, reference: &[Point], current: &[Point]) -> Html {
                 let (x, y) = (across(point.x), up(point.y));
                 if let Some([from, to]) = point.spread.filter(|s| s[0].is_finite() && s[1].is_finite()) {
                     let (from, to) = (up(from), up(to));
-                    let _ = write!(markup, "<path class=\"line\" opacity=\".25\" d=\"M{x:.1} {from:.1}V{to:.1}\"/>");
+                    let _ = write!(
+                        markup,
+                        "<path class=\"line\" opacity=\".25\" d=\"M{x:.1} {from:.1}V{to:.1}\"/>"
+                    );
                 }
                 let title = text::html(&point.label);
-                let _ = write!(markup, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\"><title>{title}</title></circle>");
+                let _ = write!(
+                    markup,
+                    "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\"><title>{title}</title></circle>"
+                );
             }
         }
     }
@@ -404,7 +414,9 @@ pub fn scatter(size: Size, reference: &[Point], current: &[Point]) -> Html {
 
 fn svg_open(size: Size) -> String {
     let Size { width, height } = size;
-    format!("<svg role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" preserveAspectRatio=\"none\">")
+    format!(
+        "<svg role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" preserveAspectRatio=\"none\">"
+    )
 }
 
 /// A titled box, for a grid of them.
@@ -532,7 +544,13 @@ mod tests {
         let page = Page::new(HOSTILE)
             .subtitle(Html::text(HOSTILE))
             .banner(Tone::Bad, HOSTILE, Html::paragraph(HOSTILE).then(Html::list([Html::code(HOSTILE)])))
-            .section(HOSTILE, table(&[HOSTILE], &[vec![Cell::text(HOSTILE)], vec![Cell::code(HOSTILE)], vec![Cell::Number(hostile())]]))
+            .section(
+                HOSTILE,
+                table(
+                    &[HOSTILE],
+                    &[vec![Cell::text(HOSTILE)], vec![Cell::code(HOSTILE)], vec![Cell::Number(hostile())]],
+                ),
+            )
             .add(figures(&[(HOSTILE, hostile())]))
             .add(facts(&[(HOSTILE, Html::text(HOSTILE))]))
             .add(bars(Size::CARD, &bar()))
@@ -560,7 +578,12 @@ mod tests {
             bars(Size::SPARK, &[]),
             line(Size::SPARK, &odd),
             line(Size::SPARK, &[]),
-            interval(Size::SPARK, (0.0, 0.0), Some(f64::NAN), &Interval { low: f64::NAN, estimate: 0.0, high: 1.0 }),
+            interval(
+                Size::SPARK,
+                (0.0, 0.0),
+                Some(f64::NAN),
+                &Interval { low: f64::NAN, estimate: 0.0, high: 1.0 },
+            ),
         ] {
             assert!(chart.as_str().starts_with("<svg") && chart.as_str().ends_with("</svg>"));
             assert!(!chart.as_str().contains("NaN") && !chart.as_str().contains("inf"));

@@ -46,7 +46,10 @@ pub struct Writer {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("schema", &self.schema).field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("Writer")
+            .field("schema", &self.schema)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,8 +65,9 @@ impl Writer {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .build();
-        let inner = SerializedFileWriter::new(Vec::new(), Arc::new(parquet_schema(&schema)), Arc::new(properties))
-            .expect("writing to memory does not fail");
+        let inner =
+            SerializedFileWriter::new(Vec::new(), Arc::new(parquet_schema(&schema)), Arc::new(properties))
+                .expect("writing to memory does not fail");
         let group_rows = group_rows(schema.fields.len());
         Writer { schema, inner, waiting: Vec::new(), waiting_rows: 0, waiting_bytes: 0, group_rows, rows: 0 }
     }
@@ -149,12 +153,18 @@ fn parquet_schema(schema: &Schema) -> Type {
     Type::group_type_builder("part").with_fields(fields).build().expect("a flat group is a valid schema")
 }
 
-fn write_column(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, columns: &[&Column]) -> Result<(), ParquetError> {
-    let mut writer = group.next_column()?.ok_or_else(|| ParquetError::General("no such column".to_owned()))?;
+fn write_column(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    columns: &[&Column],
+) -> Result<(), ParquetError> {
+    let mut writer =
+        group.next_column()?.ok_or_else(|| ParquetError::General("no such column".to_owned()))?;
     for column in columns {
         match column {
             Column::Boolean(v) => write_values::<BoolType, _>(&mut writer, v, |x| *x)?,
-            Column::Integer(v) | Column::Timestamp(v) => write_values::<Int64Type, _>(&mut writer, v, |x| *x)?,
+            Column::Integer(v) | Column::Timestamp(v) => {
+                write_values::<Int64Type, _>(&mut writer, v, |x| *x)?
+            }
             Column::Number(v) => write_values::<DoubleType, _>(&mut writer, v, |x| *x)?,
             Column::Date(v) => write_values::<Int32Type, _>(&mut writer, v, |x| *x)?,
             Column::Text(v) => write_texts(&mut writer, v)?,
@@ -165,7 +175,11 @@ fn write_column(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, columns: &[&C
 
 type ColumnOut<'a> = parquet::file::writer::SerializedColumnWriter<'a>;
 
-fn write_values<D: DataType, T>(writer: &mut ColumnOut<'_>, values: &[Option<T>], map: impl Fn(&T) -> D::T) -> Result<(), ParquetError> {
+fn write_values<D: DataType, T>(
+    writer: &mut ColumnOut<'_>,
+    values: &[Option<T>],
+    map: impl Fn(&T) -> D::T,
+) -> Result<(), ParquetError> {
     let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
     let present: Vec<D::T> = values.iter().flatten().map(map).collect();
     writer.typed::<D>().write_batch(&present, Some(&levels), None)?;
@@ -224,7 +238,9 @@ impl Footer {
     /// # Errors
     /// What is no part, or damaged.
     pub fn read(file: &str, file_bytes: u64, tail: &[u8]) -> Result<Tail, Problem> {
-        let wrong = |found: &str| Problem::new(file, "part").found(found).expected("a Parquet file written by Millrace");
+        let wrong = |found: &str| {
+            Problem::new(file, "part").found(found).expected("a Parquet file written by Millrace")
+        };
         let Some((rest, [length @ .., b'P', b'A', b'R', b'1'])) = tail.split_last_chunk::<8>() else {
             return if file_bytes < 12 || tail.len() >= 8 {
                 Err(wrong("no Parquet footer"))
@@ -246,7 +262,9 @@ impl Footer {
         let schema = schema_of(&metadata).map_err(|error| wrong(&error))?;
         let mut groups = Vec::new();
         for group in metadata.row_groups() {
-            groups.push(group_of(group, file_bytes - needed).ok_or_else(|| wrong("a row group outside the file"))?);
+            groups.push(
+                group_of(group, file_bytes - needed).ok_or_else(|| wrong("a row group outside the file"))?,
+            );
         }
         Ok(Tail::Ready(Footer { file: file.to_owned(), schema: Arc::new(schema), metadata, groups }))
     }
@@ -276,7 +294,10 @@ impl Footer {
     pub fn read_group(&self, index: usize, bytes: Bytes) -> Result<Batch, Problem> {
         let group = &self.groups[index];
         let wrong = |found: String| {
-            Problem::new(&self.file, "part").field(format!("row group {index}")).found(found).expected("the bytes that were written")
+            Problem::new(&self.file, "part")
+                .field(format!("row group {index}"))
+                .found(found)
+                .expected("the bytes that were written")
         };
         if bytes.len() as u64 != group.range.end - group.range.start {
             return Err(wrong(format!("{} bytes", bytes.len())));
@@ -305,14 +326,17 @@ fn schema_of(metadata: &ParquetMetaData) -> Result<Schema, String> {
     let mut fields = Vec::new();
     for column in descriptor.columns() {
         let name = column.name().to_owned();
-        let is_flat = column.path().parts().len() == 1 && column.max_rep_level() == 0 && column.max_def_level() == 1;
+        let is_flat =
+            column.path().parts().len() == 1 && column.max_rep_level() == 0 && column.max_def_level() == 1;
         let kind = match (column.physical_type(), column.logical_type_ref()) {
             (Physical::BOOLEAN, None) => Kind::Boolean,
             (Physical::INT64, None) => Kind::Integer,
             (Physical::DOUBLE, None) => Kind::Number,
             (Physical::BYTE_ARRAY, Some(LogicalType::String)) => Kind::Text,
             (Physical::INT32, Some(LogicalType::Date)) => Kind::Date,
-            (Physical::INT64, Some(LogicalType::Timestamp(kind))) if kind.unit == TimeUnit::MILLIS => Kind::Timestamp,
+            (Physical::INT64, Some(LogicalType::Timestamp(kind))) if kind.unit == TimeUnit::MILLIS => {
+                Kind::Timestamp
+            }
             _ => return Err(format!("column {name} of a type that parts do not have")),
         };
         if !is_flat {
@@ -328,7 +352,8 @@ fn group_of(group: &RowGroupMetaData, end: u64) -> Option<Group> {
     let rows = usize::try_from(group.num_rows()).ok()?;
     let (mut first, mut last) = (u64::MAX, 0);
     for column in group.columns() {
-        let start = u64::try_from(column.dictionary_page_offset().unwrap_or(column.data_page_offset())).ok()?;
+        let start =
+            u64::try_from(column.dictionary_page_offset().unwrap_or(column.data_page_offset())).ok()?;
         let length = u64::try_from(column.compressed_size()).ok()?;
         if u64::try_from(column.num_values()).ok()? != rows as u64 {
             return None;
@@ -363,7 +388,10 @@ impl ChunkReader for Window {
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         let outside = || ParquetError::EOF("outside the row group".to_owned());
         let offset = start.checked_sub(self.start).ok_or_else(outside)?;
-        let end = offset.checked_add(length as u64).filter(|&end| end <= self.bytes.len() as u64).ok_or_else(outside)?;
+        let end = offset
+            .checked_add(length as u64)
+            .filter(|&end| end <= self.bytes.len() as u64)
+            .ok_or_else(outside)?;
         Ok(self.bytes.slice(offset as usize..end as usize))
     }
 }
@@ -396,7 +424,10 @@ fn read_column(
     })
 }
 
-fn read_values<D: DataType>(mut reader: ColumnReaderImpl<D>, rows: usize) -> Result<Vec<Option<D::T>>, ParquetError> {
+fn read_values<D: DataType>(
+    mut reader: ColumnReaderImpl<D>,
+    rows: usize,
+) -> Result<Vec<Option<D::T>>, ParquetError> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     reader.read_records(rows, Some(&mut levels), None, &mut values)?;
     let present = levels.iter().filter(|&&level| level == 1).count();
@@ -496,7 +527,9 @@ mod tests {
         assert_eq!(read_all("f", &bytes).unwrap(), joined(&schema(), batches.clone()));
 
         let total = bytes.len() as u64;
-        let Tail::Need(needed) = Footer::read("f", total, &bytes[bytes.len() - 8..]).unwrap() else { panic!("needs more") };
+        let Tail::Need(needed) = Footer::read("f", total, &bytes[bytes.len() - 8..]).unwrap() else {
+            panic!("needs more")
+        };
         let tail = &bytes[bytes.len() - needed as usize..];
         let Tail::Ready(footer) = Footer::read("f", total, tail).unwrap() else { panic!("has enough") };
         assert_eq!(footer.rows(), 9 * 8192);
@@ -539,7 +572,9 @@ mod tests {
         }
         std::panic::set_hook(hook);
         assert!(noticed > 0);
-        for text in [&b""[..], b"PAR1", b"a,b\n1,2\n3,4\n5,6\n", b"\xff\xff\xff\x7fPAR1", b"PAR1\xff\xff\xff\xffPAR1"] {
+        for text in
+            [&b""[..], b"PAR1", b"a,b\n1,2\n3,4\n5,6\n", b"\xff\xff\xff\x7fPAR1", b"PAR1\xff\xff\xff\xffPAR1"]
+        {
             assert!(read_all("f", &Bytes::copy_from_slice(text)).is_err());
         }
     }

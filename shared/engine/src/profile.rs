@@ -214,7 +214,8 @@ impl Gathering {
             (false, Kind::Text, _) => {
                 // In the order of their bytes; only where every value was kept.
                 let ends = self.distinct.first_key_value().zip(self.distinct.last_key_value());
-                ends.filter(|_| !self.distinct_full).map(|((first, _), (last, _))| (first.clone(), last.clone()))
+                ends.filter(|_| !self.distinct_full)
+                    .map(|((first, _), (last, _))| (first.clone(), last.clone()))
             }
             (false, kind, Some((low, high))) => Some((shown(kind, low), shown(kind, high))),
             _ => None,
@@ -306,7 +307,9 @@ mod tests {
     fn quantiles_are_within_one_percent() {
         let column = profile_of(Column::Number((1..=10_000).map(|i| Some(f64::from(i))).collect()));
         let quantiles = column.numbers.unwrap().quantiles;
-        for (found, exact) in quantiles.iter().zip([100.0, 500.0, 2_500.0, 5_000.0, 7_500.0, 9_500.0, 9_900.0]) {
+        for (found, exact) in
+            quantiles.iter().zip([100.0, 500.0, 2_500.0, 5_000.0, 7_500.0, 9_500.0, 9_900.0])
+        {
             assert!((found / exact - 1.0).abs() <= 0.0101, "{found} {exact}");
         }
     }

@@ -60,10 +60,17 @@ impl DataReport {
         let reasons = Html::list(self.reasons.iter().map(|reason| Html::text(reason)));
         let mut page = Page::new("Data report").subtitle(Html::text(&subtitle));
         page = match (self.verdict, self.rows_bad) {
-            (Verdict::Rejected, _) => page.banner(Tone::Bad, "Rejected: the file breaks its contract", reasons),
-            (Verdict::Accepted, 0) => page.banner(Tone::Good, "Accepted: every row keeps the contract", Html::empty()),
+            (Verdict::Rejected, _) => {
+                page.banner(Tone::Bad, "Rejected: the file breaks its contract", reasons)
+            }
+            (Verdict::Accepted, 0) => {
+                page.banner(Tone::Good, "Accepted: every row keeps the contract", Html::empty())
+            }
             (Verdict::Accepted, bad) => {
-                let told = format!("{} went to quarantine, within what the contract tolerates", text::counted(bad, "bad row"));
+                let told = format!(
+                    "{} went to quarantine, within what the contract tolerates",
+                    text::counted(bad, "bad row")
+                );
                 page.banner(Tone::Warning, "Accepted, with bad rows", Html::text(&told))
             }
         };
@@ -77,7 +84,10 @@ impl DataReport {
             page = page.section("What is wrong", violations_table(&self.violations));
         }
         if !self.unknown_columns.is_empty() {
-            let told = format!("The contract does not know {}; left out of the part.", self.unknown_columns.join(", "));
+            let told = format!(
+                "The contract does not know {}; left out of the part.",
+                self.unknown_columns.join(", ")
+            );
             page = page.section("Unknown columns", Html::paragraph(&told));
         }
         page.section("What the good rows hold", columns_table(&self.profile)).finish()
@@ -98,13 +108,16 @@ impl DataReport {
             let column = violation.column.as_deref().unwrap_or("the file");
             let mark = if violation.severity == Severity::Error { "✕" } else { "!" };
             lines.push(String::new());
-            lines.push(text::terminal(&format!(
-                "{mark} {column}: {}: {} ({}), expected {}",
-                violation.rule,
-                text::counted(violation.count, "case"),
-                text::percent(violation.percent / 100.0),
-                violation.expected
-            )).into_owned());
+            lines.push(
+                text::terminal(&format!(
+                    "{mark} {column}: {}: {} ({}), expected {}",
+                    violation.rule,
+                    text::counted(violation.count, "case"),
+                    text::percent(violation.percent / 100.0),
+                    violation.expected
+                ))
+                .into_owned(),
+            );
             for example in &violation.examples {
                 let told = format!("    row {}, line {}: {:?}", example.row, example.line, example.found);
                 lines.push(text::terminal(&told).into_owned());
@@ -125,7 +138,9 @@ fn violations_table(violations: &[Violation]) -> Html {
         .iter()
         .map(|violation| {
             let tone = if violation.severity == Severity::Error { Tone::Bad } else { Tone::Warning };
-            let example = |e: &crate::check::Example| Html::text(&format!("row {}, line {}: {}", e.row, e.line, e.found));
+            let example = |e: &crate::check::Example| {
+                Html::text(&format!("row {}, line {}: {}", e.row, e.line, e.found))
+            };
             vec![
                 Cell::Code(violation.column.clone().unwrap_or_else(|| "the file".into())),
                 Cell::badge(tone, &violation.rule),
@@ -160,7 +175,8 @@ fn columns_table(profile: &Profile) -> Html {
             ]
         })
         .collect();
-    let headers = ["column", "holds", "missing", "distinct", "least", "median", "mean", "greatest", "distribution"];
+    let headers =
+        ["column", "holds", "missing", "distinct", "least", "median", "mean", "greatest", "distribution"];
     page::table(&headers, &rows)
 }
 
@@ -173,12 +189,23 @@ fn distinct_text(column: &ColumnProfile) -> String {
 fn chart(column: &ColumnProfile) -> Html {
     let bars: Vec<Bar> = match &column.numbers {
         Some(numbers) => {
-            let edge = |index: usize| numbers.edges.get(index).map_or_else(|| "…".to_owned(), |edge| text::number(*edge));
-            let label = |index: usize| if index == 0 { format!("below {}", edge(0)) } else { format!("from {}", edge(index - 1)) };
-            let bar = |(index, count): (usize, &u64)| Bar { label: format!("{}: {count}", label(index)), value: *count as f64 };
+            let edge = |index: usize| {
+                numbers.edges.get(index).map_or_else(|| "…".to_owned(), |edge| text::number(*edge))
+            };
+            let label = |index: usize| {
+                if index == 0 { format!("below {}", edge(0)) } else { format!("from {}", edge(index - 1)) }
+            };
+            let bar = |(index, count): (usize, &u64)| Bar {
+                label: format!("{}: {count}", label(index)),
+                value: *count as f64,
+            };
             numbers.bars.iter().enumerate().map(bar).collect()
         }
-        None => column.top.iter().map(|(value, count)| Bar { label: format!("{value}: {count}"), value: *count as f64 }).collect(),
+        None => column
+            .top
+            .iter()
+            .map(|(value, count)| Bar { label: format!("{value}: {count}"), value: *count as f64 })
+            .collect(),
     };
     if bars.is_empty() { Html::text("–") } else { page::bars(Size::SPARK, &bars) }
 }
@@ -204,11 +231,16 @@ fn top_table(profile: &Profile) -> Html {
         .iter()
         .filter(|column| !column.top.is_empty() && column.numbers.is_none())
         .map(|column| {
-            let top: Vec<String> = column.top.iter().map(|(value, count)| format!("{value} ({count})")).collect();
+            let top: Vec<String> =
+                column.top.iter().map(|(value, count)| format!("{value} ({count})")).collect();
             vec![Cell::Code(column.name.clone()), Cell::text(top.join(", "))]
         })
         .collect();
-    if rows.is_empty() { Html::note("No column repeats its values.") } else { page::table(&["column", "values"], &rows) }
+    if rows.is_empty() {
+        Html::note("No column repeats its values.")
+    } else {
+        page::table(&["column", "values"], &rows)
+    }
 }
 
 /// A profile for a terminal: a line for each column as cells, sparkline last.

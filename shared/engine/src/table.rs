@@ -172,7 +172,11 @@ impl Batch {
         assert_eq!(schema.fields.len(), columns.len(), "a column for each field");
         let rows = columns.first().map_or(0, Column::len);
         for (field, column) in schema.fields.iter().zip(&columns) {
-            assert!(field.kind == column.kind() && column.len() == rows, "column {} fits its field", field.name);
+            assert!(
+                field.kind == column.kind() && column.len() == rows,
+                "column {} fits its field",
+                field.name
+            );
         }
         Batch { schema, columns, rows }
     }

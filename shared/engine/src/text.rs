@@ -213,7 +213,10 @@ mod tests {
 
     #[test]
     fn html_cannot_be_left() {
-        assert_eq!(html("<script>alert('x')&\"</script>"), "&lt;script&gt;alert(&#39;x&#39;)&amp;&quot;&lt;/script&gt;");
+        assert_eq!(
+            html("<script>alert('x')&\"</script>"),
+            "&lt;script&gt;alert(&#39;x&#39;)&amp;&quot;&lt;/script&gt;"
+        );
         assert_eq!(html("a\u{202e}b\0"), "a\\u{202e}b\\u{0}");
         assert!(matches!(html("plain é 日本"), Cow::Borrowed(_)));
     }

@@ -166,7 +166,9 @@ impl Node {
             Value::Text(text) => Json::String(text.clone()),
             Value::List(items) => Json::Array(items.iter().map(Node::to_json).collect()),
             Value::Map(pairs) => {
-                let entry = |(key, value): &(Node, Node)| (key.as_text().map_or_else(|| key.shown(), str::to_owned), value.to_json());
+                let entry = |(key, value): &(Node, Node)| {
+                    (key.as_text().map_or_else(|| key.shown(), str::to_owned), value.to_json())
+                };
                 Json::Object(pairs.iter().map(entry).collect())
             }
         }

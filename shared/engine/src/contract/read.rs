@@ -14,22 +14,61 @@ use crate::yaml::{self, Node, Value};
 
 /// Fields of the top level that describe and demand nothing of a file's rows.
 const DESCRIPTIVE: [&str; 14] = [
-    "id", "status", "tenant", "domain", "dataProduct", "description", "servers", "team", "roles", "support", "price",
-    "tags", "authoritativeDefinitions", "contractCreatedTs",
+    "id",
+    "status",
+    "tenant",
+    "domain",
+    "dataProduct",
+    "description",
+    "servers",
+    "team",
+    "roles",
+    "support",
+    "price",
+    "tags",
+    "authoritativeDefinitions",
+    "contractCreatedTs",
 ];
 /// Fields of a property or object that describe.
 const DESCRIBING: [&str; 15] = [
-    "id", "physicalName", "physicalType", "businessName", "description", "tags", "examples", "criticalDataElement",
-    "encryptedName", "partitioned", "partitionKeyPosition", "authoritativeDefinitions", "dataGranularityDescription",
-    "customProperties", "transformDescription",
+    "id",
+    "physicalName",
+    "physicalType",
+    "businessName",
+    "description",
+    "tags",
+    "examples",
+    "criticalDataElement",
+    "encryptedName",
+    "partitioned",
+    "partitionKeyPosition",
+    "authoritativeDefinitions",
+    "dataGranularityDescription",
+    "customProperties",
+    "transformDescription",
 ];
 /// Fields of a quality rule that describe.
 const RULE_DESCRIBING: [&str; 10] = [
-    "id", "name", "description", "dimension", "businessImpact", "method", "schedule", "scheduler", "tags", "customProperties",
+    "id",
+    "name",
+    "description",
+    "dimension",
+    "businessImpact",
+    "method",
+    "schedule",
+    "scheduler",
+    "tags",
+    "customProperties",
 ];
 const OPERATORS: [&str; 8] = [
-    "mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo",
-    "mustBeBetween", "mustNotBeBetween",
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+    "mustNotBeBetween",
 ];
 
 struct Reading<'a> {
@@ -170,7 +209,9 @@ impl Reading<'_> {
                 }
                 "relationships" => self.not_enforced(key, "schema.relationships", "no relationships yet"),
                 name if DESCRIBING.contains(&name) => {}
-                name => self.refuse(key, &format!("schema.{name}"), "unknown field", "a field of an ODCS object"),
+                name => {
+                    self.refuse(key, &format!("schema.{name}"), "unknown field", "a field of an ODCS object")
+                }
             }
         }
         if let Some(quality) = object.get("quality") {
@@ -190,7 +231,10 @@ impl Reading<'_> {
                 self.refuse(item, "properties.name", "missing field", "a name for each property");
                 continue;
             };
-            if contract.columns.iter().any(|column| column.name == name) || name.starts_with("__") || name.is_empty() {
+            if contract.columns.iter().any(|column| column.name == name)
+                || name.starts_with("__")
+                || name.is_empty()
+            {
                 self.refuse(item, name, "name", "distinct names that do not begin with __");
                 continue;
             }
@@ -223,7 +267,12 @@ impl Reading<'_> {
             other => {
                 let node = item.get("logicalType").unwrap_or(item);
                 let rule = if other.is_some() { "not enforced" } else { "missing field" };
-                self.refuse(node, &format!("{name}.logicalType"), rule, "string, integer, number, boolean, date or timestamp");
+                self.refuse(
+                    node,
+                    &format!("{name}.logicalType"),
+                    rule,
+                    "string, integer, number, boolean, date or timestamp",
+                );
                 Kind::Text
             }
         };
@@ -244,7 +293,11 @@ impl Reading<'_> {
                 "required" => column.required |= self.flag(value, &full),
                 "unique" => {
                     if self.flag(value, &full) {
-                        contract.keys.push(KeyRule { rule: "unique".into(), columns: vec![index], counted: None });
+                        contract.keys.push(KeyRule {
+                            rule: "unique".into(),
+                            columns: vec![index],
+                            counted: None,
+                        });
                     }
                 }
                 "primaryKey" => {
@@ -265,7 +318,9 @@ impl Reading<'_> {
                         self.column_rule(rule, name, index, &mut column, contract);
                     }
                 }
-                "items" | "properties" | "relationships" => self.not_enforced(key, &full, "flat columns without it"),
+                "items" | "properties" | "relationships" => {
+                    self.not_enforced(key, &full, "flat columns without it")
+                }
                 field if DESCRIBING.contains(&field) => {}
                 _ => self.refuse(key, &full, "unknown field", "a field of an ODCS property"),
             }
@@ -277,7 +332,8 @@ impl Reading<'_> {
         let (mut range, mut length) = (Bounds::default(), Bounds::default());
         let pairs = self.pairs(node, name);
         // Bounds of dates are written in the column's own form, so the form comes first.
-        for (field, _, value) in pairs.iter().filter(|(field, _, _)| matches!(*field, "format" | "timezone")) {
+        for (field, _, value) in pairs.iter().filter(|(field, _, _)| matches!(*field, "format" | "timezone"))
+        {
             let full = format!("{name}.logicalTypeOptions.{field}");
             if *field == "timezone" {
                 column.offset = if self.flag(value, &full) { Offset::Must } else { Offset::Never };
@@ -310,7 +366,11 @@ impl Reading<'_> {
                 }
                 "pattern" if column.kind == Kind::Text => {
                     if let Some(test) = self.pattern(value, &full) {
-                        column.cells.push(CellRule { rule: "pattern".into(), test, severity: Severity::Error });
+                        column.cells.push(CellRule {
+                            rule: "pattern".into(),
+                            test,
+                            severity: Severity::Error,
+                        });
                     }
                 }
                 _ => self.not_enforced(key, &full, "no such option for this type"),
@@ -319,7 +379,12 @@ impl Reading<'_> {
         for (rule, bounds, is_length) in [("range", range, false), ("length", length, true)] {
             if let (Some((low, _)), Some((high, _))) = (bounds.low, bounds.high) {
                 if low > high {
-                    self.refuse(node, &format!("{name}.logicalTypeOptions"), "contradiction", "a lower bound below the upper");
+                    self.refuse(
+                        node,
+                        &format!("{name}.logicalTypeOptions"),
+                        "contradiction",
+                        "a lower bound below the upper",
+                    );
                 }
             }
             if bounds != Bounds::default() {
@@ -351,7 +416,11 @@ impl Reading<'_> {
                 };
                 if let Some((low, high)) = bounds {
                     let test = Test::Range(Bounds { low: Some((low, false)), high: Some((high, false)) });
-                    column.cells.push(CellRule { rule: format!("format {format}"), test, severity: Severity::Error });
+                    column.cells.push(CellRule {
+                        rule: format!("format {format}"),
+                        test,
+                        severity: Severity::Error,
+                    });
                 }
             }
             _ => self.not_enforced(value, full, "no format for this type (a pattern can say it)"),
@@ -360,9 +429,9 @@ impl Reading<'_> {
 
     fn bound(&mut self, value: &Node, full: &str, column: &ColumnPlan) -> Option<f64> {
         let found = match column.kind {
-            Kind::Date => value.as_text().and_then(|text| {
-                column.form.date(text).or_else(|| Form::Iso.date(text)).map(f64::from)
-            }),
+            Kind::Date => value
+                .as_text()
+                .and_then(|text| column.form.date(text).or_else(|| Form::Iso.date(text)).map(f64::from)),
             Kind::Timestamp => value.as_text().and_then(|text| {
                 let own = column.form.timestamp(text, Offset::May);
                 own.or_else(|| text.parse::<Time>().ok().map(Time::millis)).map(|millis| millis as f64)
@@ -390,7 +459,14 @@ impl Reading<'_> {
         }
     }
 
-    fn column_rule(&mut self, rule: &Node, name: &str, index: usize, column: &mut ColumnPlan, contract: &mut Contract) {
+    fn column_rule(
+        &mut self,
+        rule: &Node,
+        name: &str,
+        index: usize,
+        column: &mut ColumnPlan,
+        contract: &mut Contract,
+    ) {
         let Some((metric, threshold, severity)) = self.rule_head(rule, name, true) else { return };
         let arguments = rule.get("arguments");
         let test = match metric.as_str() {
@@ -415,7 +491,13 @@ impl Reading<'_> {
                     None => return,
                 }
             }
-            _ => return self.not_enforced(rule, &format!("{name}.quality.metric"), "nullValues, missingValues, invalidValues or duplicateValues"),
+            _ => {
+                return self.not_enforced(
+                    rule,
+                    &format!("{name}.quality.metric"),
+                    "nullValues, missingValues, invalidValues or duplicateValues",
+                );
+            }
         };
         match (&test, threshold.is_none_at_all() && severity == Severity::Error) {
             (None, true) => column.required = true,
@@ -439,14 +521,25 @@ impl Reading<'_> {
             "duplicateValues" => {
                 let arguments = rule.get("arguments");
                 let Some(names) = arguments.and_then(|arguments| arguments.get("properties")) else {
-                    return self.refuse(rule, "quality.arguments.properties", "missing field", "the columns that may not repeat");
+                    return self.refuse(
+                        rule,
+                        "quality.arguments.properties",
+                        "missing field",
+                        "the columns that may not repeat",
+                    );
                 };
                 let mut columns = Vec::new();
                 for item in self.items(names, "quality.arguments.properties") {
-                    let position = item.as_text().and_then(|name| contract.columns.iter().position(|c| c.name == name));
+                    let position =
+                        item.as_text().and_then(|name| contract.columns.iter().position(|c| c.name == name));
                     match position {
                         Some(position) => columns.push(position),
-                        None => self.refuse(item, "quality.arguments.properties", "unknown column", "a property of the schema"),
+                        None => self.refuse(
+                            item,
+                            "quality.arguments.properties",
+                            "unknown column",
+                            "a property of the schema",
+                        ),
                     }
                 }
                 if !columns.is_empty() {
@@ -459,9 +552,15 @@ impl Reading<'_> {
     }
 
     /// Metric, threshold and severity of a quality rule.
-    fn rule_head(&mut self, rule: &Node, name: &str, of_column: bool) -> Option<(String, Threshold, Severity)> {
+    fn rule_head(
+        &mut self,
+        rule: &Node,
+        name: &str,
+        of_column: bool,
+    ) -> Option<(String, Threshold, Severity)> {
         let before = self.problems.len();
-        let (mut metric, mut unit, mut severity, mut operators) = (None, Unit::Rows, Severity::Error, Vec::new());
+        let (mut metric, mut unit, mut severity, mut operators) =
+            (None, Unit::Rows, Severity::Error, Vec::new());
         for (field, key, value) in self.pairs(rule, name) {
             let full = format!("{name}.quality.{field}");
             match field {
@@ -492,11 +591,21 @@ impl Reading<'_> {
             return None;
         }
         let Some(metric) = metric else {
-            self.refuse(rule, &format!("{name}.quality.metric"), "missing field", "a metric of ODCS's library");
+            self.refuse(
+                rule,
+                &format!("{name}.quality.metric"),
+                "missing field",
+                "a metric of ODCS's library",
+            );
             return None;
         };
         let [operator] = operators[..] else {
-            self.refuse(rule, &format!("{name}.quality"), "operator", "exactly one of mustBe, mustBeLessThan, …");
+            self.refuse(
+                rule,
+                &format!("{name}.quality"),
+                "operator",
+                "exactly one of mustBe, mustBeLessThan, …",
+            );
             return None;
         };
         if !of_column && unit == Unit::Percent && metric == "rowCount" {
@@ -513,7 +622,11 @@ impl Reading<'_> {
                 self.refuse(value, full, "type", "two numbers");
                 return None;
             };
-            return Some(if field == "mustBeBetween" { Operator::Between(low, high) } else { Operator::NotBetween(low, high) });
+            return Some(if field == "mustBeBetween" {
+                Operator::Between(low, high)
+            } else {
+                Operator::NotBetween(low, high)
+            });
         }
         let Some(number) = value.as_number() else {
             self.refuse(value, full, "type", "a number");
@@ -530,7 +643,13 @@ impl Reading<'_> {
     }
 
     /// The texts of a list among a rule's arguments; null stands for the empty text.
-    fn listed(&mut self, rule: &Node, arguments: Option<&Node>, name: &str, field: &str) -> Option<BTreeSet<String>> {
+    fn listed(
+        &mut self,
+        rule: &Node,
+        arguments: Option<&Node>,
+        name: &str,
+        field: &str,
+    ) -> Option<BTreeSet<String>> {
         let full = format!("{name}.quality.arguments.{field}");
         let Some(list) = arguments.and_then(|arguments| arguments.get(field)) else {
             self.refuse(rule, &full, "missing field", "a list of values");
@@ -582,7 +701,12 @@ impl Reading<'_> {
                     let age = format!("{value} {unit}");
                     contract.latencies.push(LatencyRule { rule: property, column, age_millis_max, age });
                 }
-                _ => self.refuse(item, &format!("{field}.element"), "unknown column", "a date or timestamp column, as object.property"),
+                _ => self.refuse(
+                    item,
+                    &format!("{field}.element"),
+                    "unknown column",
+                    "a date or timestamp column, as object.property",
+                ),
             }
         }
     }
@@ -592,11 +716,15 @@ impl Reading<'_> {
             let value = item.get("value");
             match (item.get("property").and_then(Node::as_text), value) {
                 (Some("maxQuarantinePercent"), Some(value)) => match value.as_number() {
-                    Some(percent) if (0.0..=100.0).contains(&percent) => contract.bad_rows_percent_max = percent,
+                    Some(percent) if (0.0..=100.0).contains(&percent) => {
+                        contract.bad_rows_percent_max = percent
+                    }
                     _ => self.refuse(value, "maxQuarantinePercent", "range", "a percentage from 0 to 100"),
                 },
                 (Some("csvDelimiter"), Some(value)) => match value.as_text().map(str::as_bytes) {
-                    Some([byte]) if byte.is_ascii() && !b"\"\r\n".contains(byte) => contract.dialect.delimiter = *byte,
+                    Some([byte]) if byte.is_ascii() && !b"\"\r\n".contains(byte) => {
+                        contract.dialect.delimiter = *byte
+                    }
                     _ => self.refuse(value, "csvDelimiter", "dialect", "one ASCII character"),
                 },
                 // Other tools keep theirs here too.

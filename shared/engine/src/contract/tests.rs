@@ -27,12 +27,27 @@ fn the_example_contract_compiles() {
 fn what_is_not_enforced_is_refused_by_name_with_its_place() {
     let cases = [
         ("{name: a, logicalType: array}", "contract.yaml:9:32: a.logicalType: not enforced: found \"array\""),
-        ("{name: a, logicalType: string, logicalTypeOptions: {pattern: '(?=x)'}}", "a.logicalTypeOptions.pattern: pattern"),
-        ("{name: a, logicalType: integer, logicalTypeOptions: {multipleOf: 2}}", "a.logicalTypeOptions.multipleOf: not enforced"),
+        (
+            "{name: a, logicalType: string, logicalTypeOptions: {pattern: '(?=x)'}}",
+            "a.logicalTypeOptions.pattern: pattern",
+        ),
+        (
+            "{name: a, logicalType: integer, logicalTypeOptions: {multipleOf: 2}}",
+            "a.logicalTypeOptions.multipleOf: not enforced",
+        ),
         ("{name: a, logicalType: integer, logicalTypeOptions: {minimum: 2, maximum: 1}}", "contradiction"),
-        ("{name: a, logicalType: integer, quality: [{type: sql, query: x, mustBe: 0}]}", "a.quality.type: not enforced: found \"sql\""),
-        ("{name: a, logicalType: integer, quality: [{metric: nullValues, mustBe: 0, mustBeLessThan: 3}]}", "a.quality: operator"),
-        ("{name: a, logicalType: integer, quality: [{metric: entropy, mustBe: 0}]}", "a.quality.metric: not enforced"),
+        (
+            "{name: a, logicalType: integer, quality: [{type: sql, query: x, mustBe: 0}]}",
+            "a.quality.type: not enforced: found \"sql\"",
+        ),
+        (
+            "{name: a, logicalType: integer, quality: [{metric: nullValues, mustBe: 0, mustBeLessThan: 3}]}",
+            "a.quality: operator",
+        ),
+        (
+            "{name: a, logicalType: integer, quality: [{metric: entropy, mustBe: 0}]}",
+            "a.quality.metric: not enforced",
+        ),
         ("{name: a, logicalType: integer, color: red}", "a.color: unknown field"),
         ("{name: a}", "a.logicalType: missing field"),
     ];
@@ -45,7 +60,9 @@ fn what_is_not_enforced_is_refused_by_name_with_its_place() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let problems = parse("color: red\nschema:\n  - name: t\n    properties:\n      - {name: a, logicalType: x}\n").unwrap_err();
+    let problems =
+        parse("color: red\nschema:\n  - name: t\n    properties:\n      - {name: a, logicalType: x}\n")
+            .unwrap_err();
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
 

@@ -74,7 +74,8 @@ impl Form {
         if !(has(Part::Year) && has(Part::Month) && has(Part::Day)) {
             return Err("a pattern with year (yyyy), month (MM) and day (dd)".to_owned());
         }
-        let parts = [Part::Year, Part::Month, Part::Day, Part::Hour, Part::Minute, Part::Second, Part::Fraction];
+        let parts =
+            [Part::Year, Part::Month, Part::Day, Part::Hour, Part::Minute, Part::Second, Part::Fraction];
         if parts.iter().any(|&part| count_of(&items, part) > 1) {
             return Err("each part once".to_owned());
         }
@@ -359,9 +360,19 @@ mod tests {
     #[test]
     fn what_is_no_moment_is_refused() {
         for text in [
-            "", "2018-01-31", "2018-02-30T00:00:00", "2018-13-01T00:00:00", "2018-01-01T24:00:00", "2018-01-01T00:60:00",
-            "2018-01-01T00:00:61", "2018-01-01T00:00:00.", "2018-01-01T00:00:00 ", " 2018-01-01T00:00:00",
-            "2018-01-01T00:00:00+19:00", "2018-01-01T00:00:00é", "é018-01-01T00:00:00",
+            "",
+            "2018-01-31",
+            "2018-02-30T00:00:00",
+            "2018-13-01T00:00:00",
+            "2018-01-01T24:00:00",
+            "2018-01-01T00:60:00",
+            "2018-01-01T00:00:61",
+            "2018-01-01T00:00:00.",
+            "2018-01-01T00:00:00 ",
+            " 2018-01-01T00:00:00",
+            "2018-01-01T00:00:00+19:00",
+            "2018-01-01T00:00:00é",
+            "é018-01-01T00:00:00",
         ] {
             assert_eq!(Form::Iso.timestamp(text, Offset::May), None, "{text}");
         }
@@ -373,8 +384,14 @@ mod tests {
     #[test]
     fn offsets_can_be_demanded_and_forbidden() {
         let (with, without) = ("2018-01-31T10:20:30+00:00", "2018-01-31T10:20:30");
-        assert!(Form::Iso.timestamp(with, Offset::Must).is_some() && Form::Iso.timestamp(without, Offset::Must).is_none());
-        assert!(Form::Iso.timestamp(with, Offset::Never).is_none() && Form::Iso.timestamp(without, Offset::Never).is_some());
+        assert!(
+            Form::Iso.timestamp(with, Offset::Must).is_some()
+                && Form::Iso.timestamp(without, Offset::Must).is_none()
+        );
+        assert!(
+            Form::Iso.timestamp(with, Offset::Never).is_none()
+                && Form::Iso.timestamp(without, Offset::Never).is_some()
+        );
     }
 
     #[test]

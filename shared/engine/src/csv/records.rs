@@ -117,7 +117,10 @@ pub struct Records {
 
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Records").field("number", &self.number).field("line", &self.line).finish_non_exhaustive()
+        f.debug_struct("Records")
+            .field("number", &self.number)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +148,11 @@ impl Records {
     ///
     /// # Errors
     /// A file that is not CSV text at all, and whatever `each` answers.
-    pub fn push(&mut self, bytes: &[u8], each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>) -> Result<(), Problem> {
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let Some(mut head) = self.head.take() else {
             return self.split(bytes, each);
         };
@@ -162,7 +169,10 @@ impl Records {
     ///
     /// # Errors
     /// As [`Records::push`].
-    pub fn finish(&mut self, each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>) -> Result<(), Problem> {
+    pub fn finish(
+        &mut self,
+        each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         if let Some(head) = self.head.take() {
             let text = self.opened(&head)?;
             self.split(text, each)?;
@@ -198,7 +208,11 @@ impl Records {
         }
     }
 
-    fn split(&mut self, bytes: &[u8], each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>) -> Result<(), Problem> {
+    fn split(
+        &mut self,
+        bytes: &[u8],
+        each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let mut rest = bytes;
         // Where in `bytes` the record at hand began, or the piece, if it began earlier.
         let mut start = bytes;
@@ -257,7 +271,11 @@ impl Records {
         }
     }
 
-    fn record(&mut self, tail: &[u8], each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>) -> Result<(), Problem> {
+    fn record(
+        &mut self,
+        tail: &[u8],
+        each: &mut impl FnMut(&Record<'_>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let carried = !self.raw.is_empty();
         if carried {
             self.keep_raw(tail);
@@ -312,7 +330,8 @@ mod tests {
         let mut records = Records::new("f.csv", &Dialect::default());
         let mut rows = Vec::new();
         let mut each = |record: &Record<'_>| {
-            let fields = (0..record.len()).map(|i| String::from_utf8_lossy(record.field(i)).into_owned()).collect();
+            let fields =
+                (0..record.len()).map(|i| String::from_utf8_lossy(record.field(i)).into_owned()).collect();
             let raw = String::from_utf8_lossy(record.raw).into_owned();
             rows.push((record.number, record.line, record.fault, fields, raw));
             Ok(())
@@ -330,7 +349,8 @@ mod tests {
             let rows = split(text.as_bytes(), piece).unwrap();
             let found: Vec<(u64, Vec<&str>)> =
                 rows.iter().map(|row| (row.1, row.3.iter().map(String::as_str).collect())).collect();
-            let expected: Vec<(u64, Vec<&str>)> = expected.iter().map(|(line, row)| (*line, row.to_vec())).collect();
+            let expected: Vec<(u64, Vec<&str>)> =
+                expected.iter().map(|(line, row)| (*line, row.to_vec())).collect();
             assert_eq!(found, expected, "{text:?} in pieces of {piece}");
         }
     }
@@ -368,7 +388,10 @@ mod tests {
         let rows = split(&text, 65_536).unwrap();
         assert_eq!(rows[1].2, Some(Fault::TooLong));
         assert!(rows[1].4.len() <= limit::FIELD_BYTES_MAX);
-        assert_eq!((rows[2].1, &rows[2].3), (limit::RECORD_BYTES_MAX as u64 + 3, &vec!["3".to_owned(), "4".to_owned()]));
+        assert_eq!(
+            (rows[2].1, &rows[2].3),
+            (limit::RECORD_BYTES_MAX as u64 + 3, &vec!["3".to_owned(), "4".to_owned()])
+        );
 
         let just_too_long = format!("{}\nb\n", "x".repeat(limit::FIELD_BYTES_MAX + 1));
         let rows = split(just_too_long.as_bytes(), 4096).unwrap();

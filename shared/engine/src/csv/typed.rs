@@ -44,7 +44,8 @@ impl Reader {
         let width = schema.fields.len();
         let positions = (header == Header::Absent).then(|| (0..width).collect());
         let columns = empty_columns(&schema);
-        let rows = Rows { file: file.to_owned(), schema, positions, width, columns, rows: 0, ready: Vec::new() };
+        let rows =
+            Rows { file: file.to_owned(), schema, positions, width, columns, rows: 0, ready: Vec::new() };
         Reader { records: Records::new(file, &Dialect::default()), rows }
     }
 
@@ -66,7 +67,9 @@ impl Reader {
         let rows = &mut self.rows;
         self.records.finish(&mut |record| rows.take(record))?;
         if rows.positions.is_none() {
-            return Err(Problem::new(&rows.file, "header").found("an empty file").expected("a line that names the columns"));
+            return Err(Problem::new(&rows.file, "header")
+                .found("an empty file")
+                .expected("a line that names the columns"));
         }
         if rows.rows > 0 {
             rows.seal();
@@ -93,7 +96,9 @@ impl Rows {
             return Err(wrong("record").found(fault));
         }
         if record.len() != self.width {
-            return Err(wrong("columns").found(format_args!("{} fields", record.len())).expected(format_args!("{}", self.width)));
+            return Err(wrong("columns")
+                .found(format_args!("{} fields", record.len()))
+                .expected(format_args!("{}", self.width)));
         }
         let Some(text) = record.text() else {
             return Err(wrong("encoding").found("bytes that are not UTF-8").expected("UTF-8"));
@@ -189,7 +194,11 @@ mod tests {
         write_header(&schema(), &mut with_header);
         with_header.extend(bytes);
         assert_eq!(read_all("f", &schema(), &with_header).unwrap(), batch());
-        assert!(String::from_utf8(with_header).unwrap().starts_with("id,price,note,sold,day,at\r\n1,0.1,\"a \"\"quoted\"\", text"));
+        assert!(
+            String::from_utf8(with_header)
+                .unwrap()
+                .starts_with("id,price,note,sold,day,at\r\n1,0.1,\"a \"\"quoted\"\", text")
+        );
     }
 
     #[test]

@@ -114,7 +114,9 @@ impl Checker<'_> {
                 let inner = self.expect(inner, Kind::Number)?;
                 Ok((Node::Numeric(Numeric::Negate, Box::new(inner)), Kind::Number))
             }
-            Syntax::Not(inner) => Ok((Node::Not(Box::new(self.expect(inner, Kind::Boolean)?)), Kind::Boolean)),
+            Syntax::Not(inner) => {
+                Ok((Node::Not(Box::new(self.expect(inner, Kind::Boolean)?)), Kind::Boolean))
+            }
             Syntax::Binary(operator, left, right) => self.binary(*operator, tree.at, left, right),
             Syntax::Call(name, arguments) => self.call(name, tree.at, arguments),
         }
@@ -165,7 +167,8 @@ impl Checker<'_> {
         match is_moment(kind) {
             true => Ok((node, kind)),
             false => {
-                Err(fault(self.text, tree.at, "wrong kind", kind_name(kind)).expected("a date or a timestamp"))
+                Err(fault(self.text, tree.at, "wrong kind", kind_name(kind))
+                    .expected("a date or a timestamp"))
             }
         }
     }
@@ -194,12 +197,17 @@ impl Checker<'_> {
                 let (left, left_kind, right, right_kind) = self.operands(left, right)?;
                 let same = left_kind == right_kind || (is_moment(left_kind) && is_moment(right_kind));
                 if !same {
-                    return Err(fault(self.text, at, "comparison of two kinds", format!("`{}`", operator.written()))
-                        .expected(format!(
-                            "two values of one kind, not {} and {}",
-                            kind_name(left_kind),
-                            kind_name(right_kind)
-                        )));
+                    return Err(fault(
+                        self.text,
+                        at,
+                        "comparison of two kinds",
+                        format!("`{}`", operator.written()),
+                    )
+                    .expected(format!(
+                        "two values of one kind, not {} and {}",
+                        kind_name(left_kind),
+                        kind_name(right_kind)
+                    )));
                 }
                 let ordered = matches!(left_kind, Kind::Number | Kind::Date | Kind::Timestamp);
                 if !ordered && !matches!(operator, Equal | NotEqual) {
@@ -242,7 +250,8 @@ impl Checker<'_> {
             nodes.push(Some(node));
         }
         let Some(kind) = kind else {
-            return Err(fault(self.text, at, "always missing", "only missing branches").expected("one value at least"));
+            return Err(fault(self.text, at, "always missing", "only missing branches")
+                .expected("one value at least"));
         };
         Ok((nodes.into_iter().map(|node| node.unwrap_or(Node::Missing(kind))).collect(), kind))
     }
@@ -279,7 +288,8 @@ impl Checker<'_> {
                 let [condition, yes, no] = self.exactly(name, at, arguments, "condition, then, otherwise")?;
                 let condition = self.expect(condition, Kind::Boolean)?;
                 let (nodes, kind) = self.branches(at, &[yes, no])?;
-                let [yes, no] = <[Node; 2]>::try_from(nodes).unwrap_or_else(|_| unreachable!("two branches in, two out"));
+                let [yes, no] =
+                    <[Node; 2]>::try_from(nodes).unwrap_or_else(|_| unreachable!("two branches in, two out"));
                 Ok((Node::If(Box::new([condition, yes, no])), kind))
             }
             "min" | "max" => {
@@ -318,7 +328,11 @@ impl Checker<'_> {
             "lower" | "length" => {
                 let [x] = self.exactly(name, at, arguments, "text")?;
                 let x = Box::new(self.expect(x, Kind::Text)?);
-                Ok(if name == "lower" { (Node::Lower(x), Kind::Text) } else { (Node::Length(x), Kind::Number) })
+                Ok(if name == "lower" {
+                    (Node::Lower(x), Kind::Text)
+                } else {
+                    (Node::Length(x), Kind::Number)
+                })
             }
             _ => {
                 let known: Vec<&str> = FUNCTIONS.split(", ").map(str::trim).collect();
@@ -326,7 +340,9 @@ impl Checker<'_> {
                     Some(near) => format!("did you mean {near}(…)?"),
                     None => format!("the functions are {FUNCTIONS}"),
                 };
-                Err(fault(self.text, at, "unknown function", format!("`{name}`")).expected("a function").hint(hint))
+                Err(fault(self.text, at, "unknown function", format!("`{name}`"))
+                    .expected("a function")
+                    .hint(hint))
             }
         }
     }
@@ -335,7 +351,9 @@ impl Checker<'_> {
         let [x] = self.exactly(name, at, arguments, "date or timestamp")?;
         let (node, kind) = self.moment(x)?;
         if kind == Kind::Date && matches!(part, Part::Hour | Part::Minute) {
-            return Err(fault(self.text, x.at, "wrong kind", "a date").expected("a timestamp").hint("a date has no hour"));
+            return Err(fault(self.text, x.at, "wrong kind", "a date")
+                .expected("a timestamp")
+                .hint("a date has no hour"));
         }
         Ok((Node::Part(part, Box::new(node)), Kind::Number))
     }
@@ -352,12 +370,15 @@ impl Checker<'_> {
                 (Syntax::Boolean(value), Kind::Boolean) => Node::Boolean(*value),
                 (Syntax::Text(written), kind) if is_moment(kind) => self.moment_constant(key.at, written)?,
                 _ => {
-                    return Err(fault(self.text, key.at, "key of a map", "something else")
-                        .expected(format!("a constant that is {}, as what is mapped", kind_name(subject_kind))));
+                    return Err(fault(self.text, key.at, "key of a map", "something else").expected(
+                        format!("a constant that is {}, as what is mapped", kind_name(subject_kind)),
+                    ));
                 }
             };
             if keys.contains(&node) {
-                return Err(fault(self.text, key.at, "key listed twice", "the same key").expected("distinct keys"));
+                return Err(
+                    fault(self.text, key.at, "key listed twice", "the same key").expected("distinct keys")
+                );
             }
             keys.push(node);
         }

@@ -29,7 +29,10 @@ pub(super) fn column(root: &Node, kind: Kind, batch: &Batch) -> Column {
         Values::Boolean(values) => Column::Boolean(values),
         Values::Text(values) => Column::Text(values.into_iter().map(|v| v.map(Cow::into_owned)).collect()),
         Values::Moment(values) if kind == Kind::Date => Column::Date(
-            values.into_iter().map(|v| v.and_then(|millis| i32::try_from(millis.div_euclid(Time::DAY)).ok())).collect(),
+            values
+                .into_iter()
+                .map(|v| v.and_then(|millis| i32::try_from(millis.div_euclid(Time::DAY)).ok()))
+                .collect(),
         ),
         Values::Moment(values) => Column::Timestamp(values),
     }
@@ -62,11 +65,15 @@ fn evaluate<'a>(node: &'a Node, batch: &'a Batch) -> Values<'a> {
         Node::Text(text) => Values::Text(vec![Some(Cow::Borrowed(text.as_str())); rows]),
         Node::Moment(millis) => Values::Moment(vec![Some(*millis); rows]),
         Node::Missing(kind) => missing(*kind, rows),
-        Node::Binary(operator, left, right) => binary(*operator, evaluate(left, batch), evaluate(right, batch)),
-        Node::Not(inner) => Values::Boolean(booleans(inner, batch).into_iter().map(|v| v.map(|b| !b)).collect()),
-        Node::Numeric(function, inner) => {
-            Values::Number(numbers(inner, batch).into_iter().map(|x| existing(numeric(*function, x))).collect())
+        Node::Binary(operator, left, right) => {
+            binary(*operator, evaluate(left, batch), evaluate(right, batch))
         }
+        Node::Not(inner) => {
+            Values::Boolean(booleans(inner, batch).into_iter().map(|v| v.map(|b| !b)).collect())
+        }
+        Node::Numeric(function, inner) => Values::Number(
+            numbers(inner, batch).into_iter().map(|x| existing(numeric(*function, x))).collect(),
+        ),
         Node::Extreme(extreme, nodes) => Values::Number(extremes(*extreme, nodes, batch)),
         Node::If(parts) => {
             let [condition, yes, no] = &**parts;
@@ -77,7 +84,10 @@ fn evaluate<'a>(node: &'a Node, batch: &'a Batch) -> Values<'a> {
             Values::Boolean(present(&evaluate(inner, batch)).into_iter().map(|there| Some(!there)).collect())
         }
         Node::Part(part, inner) => Values::Number(
-            moments(inner, batch).into_iter().map(|v| v.map_or(f64::NAN, |millis| self::part(*part, millis))).collect(),
+            moments(inner, batch)
+                .into_iter()
+                .map(|v| v.map_or(f64::NAN, |millis| self::part(*part, millis)))
+                .collect(),
         ),
         Node::Between(unit, ends) => {
             let (from, to) = (moments(&ends[0], batch), moments(&ends[1], batch));
@@ -88,11 +98,12 @@ fn evaluate<'a>(node: &'a Node, batch: &'a Batch) -> Values<'a> {
             Values::Number(from.into_iter().zip(to).map(between).collect())
         }
         Node::Map(subject, pairs, default) => map(subject, pairs, default.as_deref(), batch),
-        Node::Lower(inner) => {
-            Values::Text(texts(inner, batch).into_iter().map(|v| v.map(|t| Cow::Owned(t.to_lowercase()))).collect())
-        }
+        Node::Lower(inner) => Values::Text(
+            texts(inner, batch).into_iter().map(|v| v.map(|t| Cow::Owned(t.to_lowercase()))).collect(),
+        ),
         Node::Length(inner) => {
-            let length = |text: Option<Cow<'_, str>>| text.map_or(f64::NAN, |text| text.chars().count() as f64);
+            let length =
+                |text: Option<Cow<'_, str>>| text.map_or(f64::NAN, |text| text.chars().count() as f64);
             Values::Number(texts(inner, batch).into_iter().map(length).collect())
         }
     }
@@ -101,9 +112,15 @@ fn evaluate<'a>(node: &'a Node, batch: &'a Batch) -> Values<'a> {
 fn read(column: &Column) -> Values<'_> {
     match column {
         Column::Boolean(values) => Values::Boolean(values.clone()),
-        Column::Integer(values) => Values::Number(values.iter().map(|v| v.map_or(f64::NAN, |i| i as f64)).collect()),
-        Column::Number(values) => Values::Number(values.iter().map(|v| existing(v.unwrap_or(f64::NAN))).collect()),
-        Column::Text(values) => Values::Text(values.iter().map(|v| v.as_deref().map(Cow::Borrowed)).collect()),
+        Column::Integer(values) => {
+            Values::Number(values.iter().map(|v| v.map_or(f64::NAN, |i| i as f64)).collect())
+        }
+        Column::Number(values) => {
+            Values::Number(values.iter().map(|v| existing(v.unwrap_or(f64::NAN))).collect())
+        }
+        Column::Text(values) => {
+            Values::Text(values.iter().map(|v| v.as_deref().map(Cow::Borrowed)).collect())
+        }
         Column::Date(values) => {
             Values::Moment(values.iter().map(|v| v.map(|days| i64::from(days) * Time::DAY)).collect())
         }
@@ -177,14 +194,20 @@ fn binary<'a>(operator: Operator, left: Values<'a>, right: Values<'a>) -> Values
         _ => order.is_ge(),
     };
     match (left, right) {
-        (Values::Boolean(left), Values::Boolean(right)) if matches!(operator, Operator::And | Operator::Or) => {
+        (Values::Boolean(left), Values::Boolean(right))
+            if matches!(operator, Operator::And | Operator::Or) =>
+        {
             let logic = if operator == Operator::And { and } else { or };
             Values::Boolean(left.into_iter().zip(right).map(|(a, b)| logic(a, b)).collect())
         }
         (Values::Number(left), Values::Number(right)) => match arithmetic(operator) {
-            Some(compute) => Values::Number(left.into_iter().zip(right).map(|(a, b)| existing(compute(a, b))).collect()),
+            Some(compute) => {
+                Values::Number(left.into_iter().zip(right).map(|(a, b)| existing(compute(a, b))).collect())
+            }
             // A missing number is NaN, which has no order: the comparison is missing as well.
-            None => Values::Boolean(left.into_iter().zip(right).map(|(a, b)| a.partial_cmp(&b).map(holds)).collect()),
+            None => Values::Boolean(
+                left.into_iter().zip(right).map(|(a, b)| a.partial_cmp(&b).map(holds)).collect(),
+            ),
         },
         (Values::Boolean(left), Values::Boolean(right)) => compared(left, right, holds),
         (Values::Text(left), Values::Text(right)) => compared(left, right, holds),
@@ -288,13 +311,19 @@ fn coalesce<'a>(nodes: &'a [Node], batch: &'a Batch) -> Values<'a> {
 
 /// Which branch each row takes: the first pair whose key equals the subject, else the default;
 /// a missing subject takes none. The subject is evaluated once, so nested maps stay linear.
-fn map<'a>(subject: &'a Node, pairs: &'a [(Node, Node)], default: Option<&'a Node>, batch: &'a Batch) -> Values<'a> {
+fn map<'a>(
+    subject: &'a Node,
+    pairs: &'a [(Node, Node)],
+    default: Option<&'a Node>,
+    batch: &'a Batch,
+) -> Values<'a> {
     let subject = evaluate(subject, batch);
     let taken: Vec<Option<usize>> = present(&subject)
         .into_iter()
         .enumerate()
         .map(|(row, there)| {
-            let position = || pairs.iter().position(|(key, _)| equals(&subject, row, key)).unwrap_or(pairs.len());
+            let position =
+                || pairs.iter().position(|(key, _)| equals(&subject, row, key)).unwrap_or(pairs.len());
             there.then(position)
         })
         .collect();

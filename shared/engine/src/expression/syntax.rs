@@ -102,8 +102,7 @@ impl Token {
     }
 }
 
-const SYMBOLS: [&str; 15] =
-    ["==", "!=", "<=", ">=", "<>", "<", ">", "+", "-", "*", "/", "%", "(", ")", ","];
+const SYMBOLS: [&str; 15] = ["==", "!=", "<=", ">=", "<>", "<", ">", "+", "-", "*", "/", "%", "(", ")", ","];
 
 /// Cuts the text into tokens with their places.
 fn tokens(text: &str) -> Result<Vec<(Token, usize)>, Problem> {
@@ -131,7 +130,11 @@ fn tokens(text: &str) -> Result<Vec<(Token, usize)>, Problem> {
         } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
             (Token::Symbol(symbol), symbol.len())
         } else {
-            let hint = if first == '=' { "equality is written ==" } else { "names with such characters go in backticks" };
+            let hint = if first == '=' {
+                "equality is written =="
+            } else {
+                "names with such characters go in backticks"
+            };
             return Err(fault(text, at, "unknown character", format!("{first:?}")).hint(hint));
         };
         tokens.push((token, at));
@@ -159,7 +162,8 @@ fn number(text: &str, at: usize) -> Result<(Token, usize), Problem> {
     let written = &text[at..at + length];
     match written.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok((Token::Number(value), length)),
-        _ => Err(fault(text, at, "not a number", format!("`{written}`")).expected("a finite number such as 0.5 or 1e6")),
+        _ => Err(fault(text, at, "not a number", format!("`{written}`"))
+            .expected("a finite number such as 0.5 or 1e6")),
     }
 }
 
@@ -191,7 +195,9 @@ pub(super) fn parse(text: &str) -> Result<Spanned, Problem> {
     }
     let mut parser = Parser { text, tokens: tokens(text)?, next: 0, nesting: 0 };
     if parser.peek() == &Token::End {
-        return Err(fault(text, 0, "empty expression", "nothing").expected("a column, a number or a function"));
+        return Err(
+            fault(text, 0, "empty expression", "nothing").expected("a column, a number or a function")
+        );
     }
     let tree = parser.expression()?;
     match parser.peek() {
@@ -270,7 +276,13 @@ impl Parser<'_> {
         Ok(Spanned { at, depth: children_depth + 1, node })
     }
 
-    fn binary(&self, operator: Operator, at: usize, left: Spanned, right: Spanned) -> Result<Spanned, Problem> {
+    fn binary(
+        &self,
+        operator: Operator,
+        at: usize,
+        left: Spanned,
+        right: Spanned,
+    ) -> Result<Spanned, Problem> {
         let depth = left.depth.max(right.depth);
         self.node(at, depth, Syntax::Binary(operator, Box::new(left), Box::new(right)))
     }

@@ -31,7 +31,10 @@ fn batch() -> Batch {
 
 fn evaluate(text: &str) -> Column {
     let batch = batch();
-    Expression::parse(text, batch.schema()).unwrap_or_else(|problem| panic!("{text}: {problem}")).evaluate(&batch).unwrap()
+    Expression::parse(text, batch.schema())
+        .unwrap_or_else(|problem| panic!("{text}: {problem}"))
+        .evaluate(&batch)
+        .unwrap()
 }
 
 fn problem(text: &str) -> Problem {
@@ -94,7 +97,17 @@ fn functions_agree_with_tabulated_values() {
 
 #[test]
 fn a_number_that_does_not_exist_is_missing() {
-    for text in ["1 / 0", "0 / 0", "1 % 0", "log(0)", "log(-1)", "log1p(-1)", "sqrt(-1)", "exp(1000)", "1e300 * 1e300"] {
+    for text in [
+        "1 / 0",
+        "0 / 0",
+        "1 % 0",
+        "log(0)",
+        "log(-1)",
+        "log1p(-1)",
+        "sqrt(-1)",
+        "exp(1000)",
+        "1e300 * 1e300",
+    ] {
         check(text, [None; 3]);
     }
     check("x", [Some(2.5), None, None]);
@@ -153,7 +166,9 @@ fn extreme_moments_have_a_date() {
     let batch = Batch::new(schema.clone(), vec![Column::Timestamp(vec![Some(i64::MIN), Some(i64::MAX)])]);
     for part in ["year", "month", "day", "weekday", "hour", "minute"] {
         let parsed = Expression::parse(&format!("{part}(t)"), &schema).unwrap();
-        assert!(matches!(parsed.evaluate(&batch).unwrap(), Column::Number(values) if values.iter().all(Option::is_some)));
+        assert!(
+            matches!(parsed.evaluate(&batch).unwrap(), Column::Number(values) if values.iter().all(Option::is_some))
+        );
     }
 }
 

@@ -19,7 +19,10 @@ fn duration() -> Target {
 
 /// The dataset without what leaks the target: here the drop-off alone leaks, the pick-up does not.
 fn serving() -> Schema {
-    let fields = trips().fields.into_iter().filter(|field| !["pickup_at", "dropoff_at"].contains(&field.name.as_str()));
+    let fields = trips()
+        .fields
+        .into_iter()
+        .filter(|field| !["pickup_at", "dropoff_at"].contains(&field.name.as_str()));
     Schema { fields: fields.collect() }
 }
 
@@ -28,7 +31,11 @@ fn declared(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn compiled() -> Features {
-    let declared = declared(&[("distance", "log1p(distance)"), ("zone_length", "length(zone)"), ("far", "distance > 10")]);
+    let declared = declared(&[
+        ("distance", "log1p(distance)"),
+        ("zone_length", "length(zone)"),
+        ("far", "distance > 10"),
+    ]);
     Features::compile(&serving(), &declared, &["passengers".to_owned()], &duration()).unwrap()
 }
 
@@ -94,8 +101,15 @@ fn a_target_knows_what_it_is_made_of_and_computes_it() {
     assert_eq!(&values[1..], [None, None]);
     let plain = Target::compile("night", None, &trips()).unwrap();
     assert_eq!((plain.kind, plain.expression), (Kind::Boolean, None));
-    assert!(Target::compile("pickup_at", None, &trips()).unwrap_err().to_string().contains("date or timestamp"));
-    assert!(Target::compile("x", Some("log(nothing)"), &trips()).unwrap_err().to_string().contains("unknown column"));
+    assert!(
+        Target::compile("pickup_at", None, &trips()).unwrap_err().to_string().contains("date or timestamp")
+    );
+    assert!(
+        Target::compile("x", Some("log(nothing)"), &trips())
+            .unwrap_err()
+            .to_string()
+            .contains("unknown column")
+    );
 }
 
 #[test]
@@ -106,7 +120,11 @@ fn every_problem_is_found_at_once_and_names_its_field() {
     );
     assert_eq!(found.len(), 4, "{found:#?}");
     assert!(found[0].contains("drop: unknown column: found nowhere"), "{}", found[0]);
-    assert!(found[1].contains("features.late") && found[1].contains("what the target is made of"), "{}", found[1]);
+    assert!(
+        found[1].contains("features.late") && found[1].contains("what the target is made of"),
+        "{}",
+        found[1]
+    );
     assert!(found[2].contains("features.log_duration") && found[2].contains("target's"), "{}", found[2]);
     assert!(found[3].contains("features.speed") && found[3].contains("`duration`"), "{}", found[3]);
     assert!(problems(&[("zone", "lower(zone)")], &["zone"])[0].contains("dropped and declared"));
@@ -141,14 +159,21 @@ fn a_hostile_file_is_an_error_never_a_panic() {
         ("\"name\": \"far\"", "\"name\": \"zone\"", "name of a feature"),
         ("\"name\": \"far\"", "\"name\": \"\"", "name of a feature"),
         ("distance > 10", "distance + 10", "kind of a feature"),
-        ("\"name\": \"night\",\n      \"kind\": \"boolean\"\n    }\n  ]", "\"name\": \"zone\",\n      \"kind\": \"boolean\"\n    }\n  ]", "column listed twice"),
+        (
+            "\"name\": \"night\",\n      \"kind\": \"boolean\"\n    }\n  ]",
+            "\"name\": \"zone\",\n      \"kind\": \"boolean\"\n    }\n  ]",
+            "column listed twice",
+        ),
         ("\"name\": \"passengers\"", "\"name\": \"log_duration\"", "target among the serving columns"),
         ("\"inputs\"", "\"imputs\"", "not a features file"),
     ];
     for (from, to, expected) in changes {
         assert!(good.contains(from), "{from}");
         let problems = Features::from_json(good.replacen(from, to, 1).as_bytes()).unwrap_err();
-        assert!(problems.iter().any(|problem| problem.rule == expected && problem.file == "features.json"), "{problems:#?}");
+        assert!(
+            problems.iter().any(|problem| problem.rule == expected && problem.file == "features.json"),
+            "{problems:#?}"
+        );
     }
     for length in 0..good.len() - 1 {
         assert!(Features::from_json(&good.as_bytes()[..length]).is_err());

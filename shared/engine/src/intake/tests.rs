@@ -64,7 +64,10 @@ fn good_rows_and_bad_rows_are_all_rows_and_each_bad_row_says_why() {
     assert_eq!(outcome.reasons, ["5 of 8 rows are bad (62.5 %), the contract tolerates 50 %"]);
     assert_eq!(outcome.unknown_columns, ["extra"]);
     let part = part::read_all("part", &Bytes::from(part)).unwrap();
-    assert_eq!(part.column("id").unwrap(), &Column::Text(["a", "b", "g"].map(|id| Some(id.to_owned())).to_vec()));
+    assert_eq!(
+        part.column("id").unwrap(),
+        &Column::Text(["a", "b", "g"].map(|id| Some(id.to_owned())).to_vec())
+    );
     assert_eq!(part.column(part::ROW).unwrap(), &Column::Integer(vec![Some(1), Some(2), Some(8)]));
     let bad = part::read_all("quarantine", &Bytes::from(quarantine)).unwrap();
     let Column::Text(reasons) = bad.column("reasons").unwrap() else { panic!("texts") };

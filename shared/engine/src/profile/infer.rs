@@ -8,7 +8,8 @@ use crate::csv::{Dialect, Record, Records, bind_header};
 use crate::table::{Field, Kind, Schema};
 
 /// From the narrowest kind to the one that holds everything.
-const KINDS: [Kind; 6] = [Kind::Boolean, Kind::Integer, Kind::Number, Kind::Date, Kind::Timestamp, Kind::Text];
+const KINDS: [Kind; 6] =
+    [Kind::Boolean, Kind::Integer, Kind::Number, Kind::Date, Kind::Timestamp, Kind::Text];
 
 /// Finds the narrowest kind that every cell of each column fits; a column without a value is
 /// text. It is fed in pieces and keeps one mark for each kind and column.
@@ -45,13 +46,16 @@ impl Inference {
         let Inference { file, records, names, fits, filled } = &mut self;
         records.finish(&mut |record| take(file, names, fits, filled, record))?;
         let Some(names) = self.names else {
-            return Err(Problem::new(&self.file, "header").found("an empty file").expected("a line that names the columns"));
+            return Err(Problem::new(&self.file, "header")
+                .found("an empty file")
+                .expected("a line that names the columns"));
         };
         let kind = |index: usize| {
             let narrowest = KINDS.iter().zip(self.fits[index]).find(|(_, fits)| *fits);
             if self.filled[index] { narrowest.map_or(Kind::Text, |(kind, _)| *kind) } else { Kind::Text }
         };
-        let fields = names.into_iter().enumerate().map(|(index, name)| Field { kind: kind(index), name }).collect();
+        let fields =
+            names.into_iter().enumerate().map(|(index, name)| Field { kind: kind(index), name }).collect();
         Ok(Schema { fields })
     }
 }
@@ -103,8 +107,10 @@ mod tests {
     #[test]
     fn the_narrowest_kind_that_every_cell_fits_is_found() {
         let text = b"a,b,c,d,e,f,g\n1,1,true,2026-01-01,2026-01-01T00:00:00Z,x,\n,2.5,FALSE,2026-01-02,2026-01-01 10:00:00,1,\n";
-        let kinds: Vec<Kind> = infer_schema("f", text).unwrap().fields.into_iter().map(|field| field.kind).collect();
-        let expected = [Kind::Integer, Kind::Number, Kind::Boolean, Kind::Date, Kind::Timestamp, Kind::Text, Kind::Text];
+        let kinds: Vec<Kind> =
+            infer_schema("f", text).unwrap().fields.into_iter().map(|field| field.kind).collect();
+        let expected =
+            [Kind::Integer, Kind::Number, Kind::Boolean, Kind::Date, Kind::Timestamp, Kind::Text, Kind::Text];
         assert_eq!(kinds, expected);
     }
 
