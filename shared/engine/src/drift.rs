@@ -172,17 +172,21 @@ impl DriftReport {
     }
 }
 
-/// Compares a window with a baseline. Pure: equal inputs give equal reports.
+/// Compares a window with a baseline. Pure: equal inputs give equal reports. Columns whose counts
+/// were made for other cells than the baseline's are left out.
 pub fn check(baseline: &Baseline, window: &Window<'_>, options: &DriftOptions) -> DriftReport {
     let counts = window.counts;
     let enough = counts.rows >= options.minimum_rows && baseline.rows >= options.minimum_rows;
     let mut columns = Vec::new();
     for reference in &baseline.columns {
-        if let Some(current) = counts.columns.get(&reference.name) {
+        let current = counts.columns.get(&reference.name);
+        if let Some(current) = current.filter(|current| current.cells.len() == reference.cells.len()) {
             columns.push(ColumnReport::new(reference, current, Role::Input, options));
         }
     }
-    if let (Some(reference), Some(current)) = (&baseline.predictions, &counts.predictions) {
+    if let (Some(reference), Some(current)) = (&baseline.predictions, &counts.predictions)
+        && current.cells.len() == reference.cells.len()
+    {
         columns.push(ColumnReport::new(reference, current, Role::Prediction, options));
     }
     let tests = adjust(&mut columns);

@@ -12,6 +12,9 @@ use crate::text;
 /// Most columns drawn: a page of thousands of charts helps nobody; the JSON has them all.
 const DRAWN_MAX: usize = 120;
 
+/// Characters of a cell's label inside a card.
+const LABEL_CHARS_MAX: usize = 18;
+
 /// The page of a drift check. `subtitle` says what was compared with what, and when.
 pub fn html(report: &DriftReport, title: &str, subtitle: &str) -> String {
     let (changed, calm): (Vec<&ColumnReport>, Vec<&ColumnReport>) =
@@ -171,36 +174,31 @@ fn chart(size: Size, bars: &[Bar]) -> Html {
     page::paired_bars(size, &reference, &current)
 }
 
+/// The cells as figures and the distances, laid out for the width of a card.
 fn numbers(column: &ColumnReport) -> Html {
-    let row = |bar: &Bar| {
-        vec![
-            Cell::text(text::cut(&bar.label, text::SHOWN_CHARS_MAX)),
-            Cell::percent(bar.reference_share),
-            Cell::percent(bar.current_share),
-            Cell::count(bar.current),
-        ]
+    let labels: Vec<_> = column.bars.iter().map(|bar| text::cut(&bar.label, LABEL_CHARS_MAX)).collect();
+    // One percent sign for both: a line of a card holds no more.
+    let share = |bar: &Bar| {
+        let before = text::percent(bar.reference_share);
+        moved(before.trim_end_matches(" %").to_owned(), text::percent(bar.current_share))
     };
-    let table = page::table(
-        &["values", "reference", "window", "rows"],
-        &column.bars.iter().map(row).collect::<Vec<_>>(),
-    );
-    let mut pairs: Vec<(&str, Html)> = Vec::new();
+    let pairs: Vec<(&str, Html)> =
+        labels.iter().zip(&column.bars).map(|(label, bar)| (label.as_ref(), share(bar))).collect();
+    let mut lines = Vec::new();
     for distance in &column.distances {
-        let beyond = match (&distance.method, column.stability_by_chance) {
+        let chance = match (&distance.method, column.stability_by_chance) {
             (DistanceMethod::PopulationStabilityIndex { .. }, Some(chance)) => {
                 format!(" (chance gives up to {chance:.3})")
             }
             _ => String::new(),
         };
-        pairs.push((distance.method.name(), Html::text(&format!("{:.3}{beyond}", distance.value))));
+        lines.push(format!("{}: {:.3}{chance}", distance.method.name(), distance.value));
     }
     for test in column.findings.iter().filter_map(|finding| finding.test.as_ref()) {
-        pairs.push((
-            test.method.name(),
-            Html::text(&format!("statistic {}, p {} unadjusted", text::number(test.statistic), test.p)),
-        ));
+        let statistic = text::number(test.statistic);
+        lines.push(format!("{}: {statistic}, p {} unadjusted", test.method.name(), test.p));
     }
-    table.then(page::facts(&pairs))
+    page::facts(&pairs).then(Html::list(lines.iter().map(|line| Html::text(line))).wrapped("div", "note"))
 }
 
 fn all_columns(report: &DriftReport) -> Html {
@@ -272,7 +270,7 @@ fn error_section(error: &ErrorChange) -> Html {
             Html::text(&format!(
                 "{} ({} interval {} to {}, Welch)",
                 text::number(error.difference),
-                text::percent(error.interval.confidence),
+                error.interval.confidence_shown(),
                 text::number(error.interval.low),
                 text::number(error.interval.high)
             )),
@@ -351,7 +349,7 @@ fn method(report: &DriftReport) -> Html {
             "concept drift",
             Html::text(&format!(
                 "the lower end of the {} interval of the loss's growth is at least {} of the reference loss",
-                text::percent(options.loss_confidence),
+                text::number(options.loss_confidence * 100.0) + " %",
                 text::percent(options.loss_growth)
             )),
         ),

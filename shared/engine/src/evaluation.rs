@@ -57,7 +57,9 @@ impl Naive {
             Truth::Classes { count, values } => {
                 let mut shares = vec![0.0; *count];
                 for class in values {
-                    shares[*class] += 1.0 / rows;
+                    if let Some(share) = shares.get_mut(*class) {
+                        *share += 1.0 / rows;
+                    }
                 }
                 Naive::Shares(shares)
             }
@@ -400,7 +402,7 @@ fn reasons(verdict: Verdict, gates: &[Gate], difference: &Difference) -> Vec<Str
             text::number(difference.challenger),
             text::number(difference.other),
             signed(difference.mean),
-            text::percent(interval.confidence),
+            interval.confidence_shown(),
             signed(interval.low),
             signed(interval.high)
         ),

@@ -67,7 +67,7 @@ fn difference(evaluation: &Evaluation) -> Html {
     let found = format!(
         "{} ({} interval {} to {})",
         text::number(difference.mean),
-        text::percent(interval.confidence),
+        interval.confidence_shown(),
         text::number(interval.low),
         text::number(interval.high)
     );
@@ -198,7 +198,7 @@ fn method(evaluation: &Evaluation) -> Html {
                 "bootstrap percentiles, {} resamples of rows, seed {}, {} two-sided{drawn}",
                 text::count(options.resamples as u64),
                 options.seed,
-                text::percent(options.confidence)
+                text::number(options.confidence * 100.0) + " %"
             )),
         ),
         ("naive baseline", Html::text("answers what the training rows held on average, whatever the row")),

@@ -193,5 +193,12 @@ pub struct Interval {
     pub confidence: f64,
 }
 
+impl Interval {
+    /// The confidence for people: `95 %`.
+    pub fn confidence_shown(&self) -> String {
+        format!("{} %", crate::text::number(self.confidence * 100.0))
+    }
+}
+
 #[cfg(test)]
 mod tests;

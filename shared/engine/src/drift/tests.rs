@@ -337,3 +337,15 @@ fn a_column_of_one_value_is_calm_until_it_changes() {
     let report = checked(&baseline, &column(0.7, 200), &DriftOptions::default());
     assert_eq!(report.verdict, CheckVerdict::Drift, "{report:#?}");
 }
+
+#[test]
+fn counts_made_for_another_baseline_are_left_out_without_a_panic() {
+    let other = sales(3000, 1, 1000.0, "Basel", 0.0);
+    let batch = batch(vec![("price".into(), Column::Number(vec![Some(1.0); 500]))]);
+    let strange = baseline_of(&batch);
+    let mut counter = Counter::new(&strange);
+    counter.push(&batch);
+    let counts = counter.finish();
+    let window = Window { counts: &counts, errors: None, now: None };
+    assert!(check(&baseline_of(&other), &window, &DriftOptions::default()).columns.is_empty());
+}

@@ -31,7 +31,7 @@ pub fn chi_square_homogeneity(reference: &[u64], current: &[u64]) -> Option<Sign
     }
     let rows_minimum = EXPECTED_MINIMUM * n as f64 / n.min(m) as f64;
     let is_rare = |cell: &(u64, u64)| (cell.0 as f64) < rows_minimum;
-    let (rare, mut cells): (Vec<(u64, u64)>, Vec<(u64, u64)>) = used.iter().copied().partition(is_rare);
+    let (rare, mut cells): (Vec<_>, Vec<_>) = used.iter().copied().partition(is_rare);
     let pool = rare.iter().fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
     let mut apart = None;
     let rare_bins = if rare.is_empty() {
