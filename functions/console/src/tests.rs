@@ -23,7 +23,7 @@ fn console() -> Console {
 }
 
 fn ask(console: &Console, who: &str, method: &str, path: &str, id: &str, body: &Value) -> (u16, Value) {
-    let cx = Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None };
+    let cx = Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None, clock: Default::default() };
     let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let query = query
@@ -212,7 +212,7 @@ fn labels_are_received_once_and_refused_with_row_and_column() {
     let console = console();
     ask(&console, "ana", "POST", "/api/pipelines", "1", &application(PIPELINE));
     let send = |text: &str, id: &str| {
-        let cx = Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None };
+        let cx = Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None, clock: Default::default() };
         let request = Request {
             method: "POST".into(),
             path: "/api/pipelines/home-insurance/labels".into(),

@@ -54,6 +54,7 @@ fn events(count: u64) -> Vec<Envelope> {
         cause: "cause".into(),
         correlation: "cause".into(),
         trace: None,
+        clock: Default::default(),
     };
     let seal = |id| Envelope::seal(&draft(id), &pipeline(), id, None, Default::default());
     (1..=count).map(seal).collect()

@@ -94,6 +94,7 @@ fn draft(id: &str) -> Draft {
         cause: format!("cause of {id}"),
         correlation: "the first input".into(),
         trace: None,
+        clock: Default::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::ClockKind;
 use crate::{Digest, Event, PipelineName, Time};
 
 /// Who did it: `person:alice`, `function:train`, `s3:<requester>`.
@@ -65,6 +66,8 @@ pub struct Draft {
     pub correlation: String,
     /// The tracing id of the invocation.
     pub trace: Option<String>,
+    /// Whose time `at` is.
+    pub clock: ClockKind,
 }
 
 /// An event in its chain, as the ledger keeps it and the bus carries it.
@@ -97,6 +100,9 @@ pub struct Envelope {
     /// The tracing id of the invocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// Whose time `at` is; the machine's where nothing is said.
+    #[serde(default, skip_serializing_if = "ClockKind::is_real")]
+    pub clock: ClockKind,
     /// Digests of the fact rows written in the same commit, by sort key; null is a removed row.
     /// Only the commit's first event carries them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -128,6 +134,7 @@ impl Envelope {
             cause: draft.cause.clone(),
             correlation: draft.correlation.clone(),
             trace: draft.trace.clone(),
+            clock: draft.clock,
             rows,
         }
     }

@@ -47,6 +47,24 @@ impl Time {
     }
 }
 
+/// Whose time is told: a replay's events must not pass for the real ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockKind {
+    /// The machine's.
+    #[default]
+    Real,
+    /// One that moves only when a person moves it: of demonstrations and replays.
+    Virtual,
+}
+
+impl ClockKind {
+    /// Whether it is the machine's.
+    pub fn is_real(&self) -> bool {
+        *self == ClockKind::Real
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3}", self.jiff())

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use domain::time::ClockKind;
 use domain::{Actor, Digest, Draft, Event, Input, PipelineName, Time};
 
 use crate::{Commit, Committed, Error, ErrorKind, Records, Result, Write};
@@ -16,6 +17,8 @@ pub struct Cx {
     pub deadline: Time,
     /// The tracing id of the invocation.
     pub trace: Option<String>,
+    /// Whose time `now` is.
+    pub clock: ClockKind,
 }
 
 /// Why a handling did not succeed.
@@ -114,6 +117,7 @@ impl Plan {
             cause: self.cause.clone(),
             correlation: self.correlation.clone(),
             trace: self.cx.trace.clone(),
+            clock: self.cx.clock,
         });
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use domain::key::prefix;
+use domain::time::ClockKind;
 use domain::{Actor, BlobPath, Digest, Draft, Envelope, Event, Input, Key, PipelineName, Time};
 use ports::{
     Commit, Committed, Cx, EndpointSpec, EndpointStatus, Fault, Handler, JobSpec, JobStatus, Records,
@@ -98,7 +99,7 @@ impl World {
 
     /// The context of an invocation at a time, with five minutes to go.
     pub fn cx(&self, now: Time) -> Cx {
-        Cx { now, deadline: now.plus(300 * Time::SECOND), trace: None }
+        Cx { now, deadline: now.plus(300 * Time::SECOND), trace: None, clock: ClockKind::Real }
     }
 
     /// A tick for now.
@@ -171,6 +172,7 @@ impl World {
             cause: format!("given-{number}"),
             correlation: format!("given-{number}"),
             trace: None,
+            clock: ClockKind::Real,
         };
         let events: Vec<Draft> = events.into_iter().enumerate().map(draft).collect();
         let count = events.len();

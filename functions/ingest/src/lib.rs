@@ -1,0 +1,1 @@
+//! Ingest: an upload becomes a part, or a page that says what is wrong with it.

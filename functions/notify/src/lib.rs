@@ -1,0 +1,1 @@
+//! Notify: turns events into notices, for those who asked.

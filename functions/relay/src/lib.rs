@@ -1,0 +1,1 @@
+//! Relay: carries events from the ledger to the bus.

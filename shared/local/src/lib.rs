@@ -1,0 +1,1 @@
+//! Local: the adapters of one machine: a directory, SQLite, files and webhooks.

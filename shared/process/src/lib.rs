@@ -1,0 +1,1 @@
+//! Process: jobs and endpoints as supervised child processes.

@@ -1,0 +1,1 @@
+//! Runtime: executes the template on one machine: queue, schedules, dead letters, HTTP.
