@@ -48,6 +48,15 @@ pub enum Event {
         /// The page about it, where the file could be read at all.
         report: Option<File>,
     },
+    /// An upload brought the bytes of a part again, so nothing was added.
+    UploadRepeated {
+        /// The upload.
+        upload: String,
+        /// The file's name as the person gave it.
+        file: String,
+        /// The part that holds them.
+        part: u64,
+    },
     /// A person asked for a run.
     RetrainingRequested {
         /// In the person's words.
@@ -243,6 +252,7 @@ impl Event {
             Event::PipelineApplied { .. } => "PipelineApplied",
             Event::PartAccepted { .. } => "PartAccepted",
             Event::PartRejected { .. } => "PartRejected",
+            Event::UploadRepeated { .. } => "UploadRepeated",
             Event::RetrainingRequested { .. } => "RetrainingRequested",
             Event::TrainingRequested { .. } => "TrainingRequested",
             Event::TrainingStarted { .. } => "TrainingStarted",
@@ -269,7 +279,9 @@ impl Event {
         match self {
             Event::PipelineApplied { revision, .. } => format!("revision/{revision}"),
             Event::PartAccepted { part, .. } => format!("part/{part}"),
-            Event::PartRejected { upload, .. } => format!("upload/{upload}"),
+            Event::PartRejected { upload, .. } | Event::UploadRepeated { upload, .. } => {
+                format!("upload/{upload}")
+            }
             Event::RetrainingRequested { .. } | Event::DriftCheckRequested {} => "pipeline".into(),
             Event::TrainingRequested { run, .. }
             | Event::TrainingStarted { run, .. }
@@ -305,6 +317,9 @@ impl Event {
                 format!("accepted part {part}: {rows} rows, {rows_bad} bad rows in quarantine")
             }
             Event::PartRejected { file, reason, .. } => format!("rejected {file}: {reason}"),
+            Event::UploadRepeated { file, part, .. } => {
+                format!("{file} holds the bytes of part {part} again, so nothing was added")
+            }
             Event::RetrainingRequested { reason } => format!("{actor} asked for a run: {reason}"),
             Event::TrainingRequested { number, reason, .. } => format!("planned run {number}: {reason}"),
             Event::TrainingStarted { job, .. } => format!("started job {job}"),

@@ -35,6 +35,8 @@ pub mod prefix {
     pub const UPLOAD: &str = "upload/";
     /// Accepted parts.
     pub const PART: &str = "part/";
+    /// Content that became a part, by the part's digest.
+    pub const ACCEPTED: &str = "accepted/";
     /// Runs.
     pub const RUN: &str = "run/";
     /// Model versions.

@@ -93,3 +93,20 @@ pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
 
 /// Distinct values of one column counted exactly by a profile; beyond, they are estimated.
 pub const DISTINCT_MAX: usize = 10_000;
+
+/// Longest reason in a row or event, in characters: a person reads a sentence or two, and the
+/// report holds the rest.
+pub const REASON_CHARS_MAX: usize = 1_000;
+
+/// How long a ticket waits for its bytes, in days: a large upload over a poor line takes hours,
+/// and an interrupted one is taken up again within the week.
+pub const TICKET_DAYS: i64 = 7;
+
+/// Tickets that one tick looks at: each takes a question to the incoming bucket.
+pub const TICK_TICKETS_MAX: usize = 500;
+
+/// Uploads that one tick takes in: with [`TICK_BYTES_MAX`], what fits in a function's 15 minutes.
+pub const TICK_UPLOADS_MAX: usize = 8;
+
+/// Bytes that one tick takes in before it leaves the rest to the next one.
+pub const TICK_BYTES_MAX: u64 = 1024 * 1024 * 1024;

@@ -119,6 +119,16 @@ pub enum Fate {
     },
 }
 
+/// Content that became a part (`accepted/…`, by the part's digest): the same bytes under the same
+/// contract are not taken twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The part's number.
+    pub part: u64,
+    /// The upload that it came with.
+    pub upload: String,
+}
+
 /// An accepted part (`part/…`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
