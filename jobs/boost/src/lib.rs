@@ -6,6 +6,7 @@
 //! `boost serve` answers `/ping` and `/invocations` from those three.
 
 pub mod artifact;
+pub mod command;
 pub mod encoding;
 pub mod failure;
 mod hess;
