@@ -1,1 +1,139 @@
-//! Train: plans a run, freezes what it learns from, and has it trained.
+//! Train: plans a run, freezes what it learns from, prepares its rows and has it trained.
+//!
+//! It reads the declaration, the accepted parts and the runs so far; it commits a planned run with
+//! `TrainingRequested`, its started job with `TrainingStarted`, and its end with
+//! `TrainingCompleted` or `TrainingFailed`. What asked for a run and cannot have it yet waits as a
+//! row, and so does every run that is not over.
+
+// Whether there is a run.
+pub mod ask;
+pub mod decide;
+pub mod rows;
+// What it learns from.
+pub mod cut;
+mod file;
+pub mod parts;
+pub mod prepare;
+// How it is trained.
+pub mod go_on;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{Envelope, Event, Input, PipelineName, Problem};
+use ports::handler::Plan;
+use ports::{Blobs, Cx, Error, Fault, Handler, Jobs, Records};
+use tracing::info;
+
+/// The function.
+#[derive(Debug)]
+pub struct Train {
+    /// The table.
+    pub records: Arc<dyn Records>,
+    /// Our own files.
+    pub blobs: Arc<dyn Blobs>,
+    /// Who trains.
+    pub jobs: Arc<dyn Jobs>,
+}
+
+/// One handling: what it was given.
+#[derive(Clone, Copy)]
+pub(crate) struct Handling<'a> {
+    pub(crate) cx: &'a Cx,
+    pub(crate) input: &'a Input,
+    pub(crate) pipeline: &'a PipelineName,
+}
+
+/// Why a run does not go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The ports did not answer.
+    Fault(Fault),
+    /// The run cannot be: why, in one sentence.
+    Fail(String),
+}
+
+impl From<Error> for Stop {
+    /// What no repeat will help ends the run: else it would keep every other one waiting.
+    fn from(error: Error) -> Stop {
+        if error.may_pass() { Stop::Fault(Fault::Retry(error)) } else { Stop::Fail(error.to_string()) }
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Stop {
+        Stop::Fail(problem.to_string())
+    }
+}
+
+#[async_trait]
+impl Handler for Train {
+    fn name(&self) -> &'static str {
+        "train"
+    }
+
+    async fn handle(&self, cx: &Cx, input: &Input) -> Result<(), Fault> {
+        match input {
+            Input::Event(envelope) => {
+                let handling = Handling { cx, input, pipeline: &envelope.pipeline };
+                self.event(handling, envelope).await
+            }
+            Input::JobChanged(changed) => {
+                let Some((name, run)) = changed.name.rsplit_once(go_on::PURPOSE) else { return Ok(()) };
+                let Ok(pipeline) = name.parse() else { return Ok(()) };
+                self.go_on(Handling { cx, input, pipeline: &pipeline }, run).await
+            }
+            Input::Tick { .. } => {
+                let mut first = Ok(());
+                for pipeline in rows::pipelines(&*self.records).await? {
+                    let handling = Handling { cx, input, pipeline: &pipeline };
+                    if let Err(fault) = self.tick(handling).await {
+                        info!(pipeline = %pipeline, fault = %fault, "the tick did not get through a pipeline");
+                        first = first.and(Err(fault));
+                    }
+                }
+                first
+            }
+            Input::ObjectCreated(_) | Input::EndpointChanged(_) => Ok(()),
+        }
+    }
+}
+
+impl Train {
+    pub(crate) fn plan(&self, handling: Handling<'_>, step: &str) -> Plan {
+        Plan::new(self.name(), handling.cx, handling.input, handling.pipeline, step)
+    }
+
+    async fn event(&self, handling: Handling<'_>, envelope: &Envelope) -> Result<(), Fault> {
+        match &envelope.event {
+            Event::RetrainingRequested { reason } => {
+                self.consider(handling, rows::Ask::of_request(envelope, reason)).await
+            }
+            Event::DriftDetected { cycle, summary, .. } => {
+                self.consider(handling, rows::Ask::of_drift(envelope, *cycle, summary)).await
+            }
+            Event::PartAccepted { upload, .. } => {
+                let by = rows::uploader(&*self.records, handling.pipeline, upload).await?;
+                self.consider(handling, rows::Ask::of_data(envelope, by)).await?;
+                self.reconsider(handling).await
+            }
+            Event::TrainingRequested { run, .. } | Event::TrainingStarted { run, .. } => {
+                self.go_on(handling, run).await
+            }
+            Event::TrainingFailed { .. } | Event::ModelRegistered { .. } | Event::ModelRejected { .. } => {
+                self.reconsider(handling).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on with the runs that are not over, then with what asks for one. One's fault does not
+    /// keep the others waiting.
+    async fn tick(&self, handling: Handling<'_>) -> Result<(), Fault> {
+        let mut first = self.go_on_all(handling).await;
+        if let Err(fault) = self.consider_schedule(handling).await {
+            first = first.and(Err(fault));
+        }
+        first.and(self.reconsider(handling).await)
+    }
+}
