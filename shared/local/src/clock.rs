@@ -1,0 +1,145 @@
+//! What time it is: the machine's time, or one that moves only when a person moves it.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use domain::Time;
+use domain::time::ClockKind;
+use ports::{Error, ErrorKind, Result};
+
+use crate::fault::{sync_folder, system};
+use crate::lock;
+
+/// A clock. Clones tell the same time; asking costs no more than reading a number.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Hand>);
+
+#[derive(Debug)]
+enum Hand {
+    Real,
+    Virtual {
+        folder: PathBuf,
+        millis: AtomicI64,
+        /// Held while the clock is moved, so that the file never falls behind the hand.
+        moving: Mutex<()>,
+    },
+}
+
+/// The file that remembers a virtual clock: one moment in RFC 3339 and a line break.
+const FILE: &str = "clock";
+
+/// The next content of that file while it is being written.
+const NEXT: &str = "clock.next";
+
+impl Clock {
+    /// The machine's clock.
+    pub fn real() -> Clock {
+        Clock(Arc::new(Hand::Real))
+    }
+
+    /// A virtual clock that stands at a moment and is remembered in the file `clock` of a
+    /// folder, which is made where it is missing.
+    ///
+    /// One process at a time may hold the virtual clock of a folder.
+    /// `Invalid` where the folder remembers a later moment: a clock never goes back.
+    pub fn virtual_from(folder: &Path, time: Time) -> Result<Clock> {
+        fs::create_dir_all(folder)
+            .map_err(|error| system(format!("make the clock of {}", folder.display()), error))?;
+        let clock = match remembered(folder)? {
+            Some(then) => Clock::standing_at(folder, then),
+            None => {
+                remember(folder, time)?;
+                Clock::standing_at(folder, time)
+            }
+        };
+        clock.set(time)?;
+        Ok(clock)
+    }
+
+    /// The clock that a folder remembers, else the machine's.
+    /// `Invalid` where the file does not hold a moment.
+    pub fn open(folder: &Path) -> Result<Clock> {
+        Ok(match remembered(folder)? {
+            Some(time) => Clock::standing_at(folder, time),
+            None => Clock::real(),
+        })
+    }
+
+    fn standing_at(folder: &Path, time: Time) -> Clock {
+        let millis = AtomicI64::new(time.millis());
+        Clock(Arc::new(Hand::Virtual { folder: folder.to_owned(), millis, moving: Mutex::default() }))
+    }
+
+    /// Now.
+    pub fn now(&self) -> Time {
+        match &*self.0 {
+            Hand::Real => machine(),
+            Hand::Virtual { millis, .. } => Time::from_millis(millis.load(Ordering::Acquire)),
+        }
+    }
+
+    /// Whose time it is.
+    pub fn kind(&self) -> ClockKind {
+        match &*self.0 {
+            Hand::Real => ClockKind::Real,
+            Hand::Virtual { .. } => ClockKind::Virtual,
+        }
+    }
+
+    /// Moves a virtual clock to a moment; once this returns, the moment is remembered durably.
+    /// `Invalid` where the moment is earlier than now, or where the clock is the machine's.
+    pub fn set(&self, to: Time) -> Result<()> {
+        let invalid =
+            |why: &str| Err(Error::new(ErrorKind::Invalid, format!("set the clock to {to}: {why}")));
+        let Hand::Virtual { folder, millis, moving } = &*self.0 else {
+            return invalid("it is the machine's");
+        };
+        let _moving = lock(moving);
+        let now = self.now();
+        if to < now {
+            return invalid(&format!("it is {now} already, and a clock never goes back"));
+        }
+        if to > now {
+            remember(folder, to)?;
+            millis.store(to.millis(), Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
+fn machine() -> Time {
+    let now = std::time::SystemTime::now();
+    let millis = |length: std::time::Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+    Time::from_millis(match now.duration_since(std::time::UNIX_EPOCH) {
+        Ok(since) => millis(since),
+        Err(before) => -millis(before.duration()),
+    })
+}
+
+fn remembered(folder: &Path) -> Result<Option<Time>> {
+    let file = folder.join(FILE);
+    let tried = || format!("read the clock of {}", file.display());
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(system(tried(), error)),
+    };
+    let time = text.trim_end().parse();
+    time.map(Some).map_err(|error: String| Error::new(ErrorKind::Invalid, tried()).because(error))
+}
+
+fn remember(folder: &Path, time: Time) -> Result<()> {
+    let write = || -> io::Result<()> {
+        let next = folder.join(NEXT);
+        let mut file = File::create(&next)?;
+        writeln!(file, "{time}")?;
+        file.sync_all()?;
+        fs::rename(&next, folder.join(FILE))?;
+        sync_folder(folder)
+    };
+    write().map_err(|error| system(format!("set the clock of {} to {time}", folder.display()), error))
+}
