@@ -9,9 +9,16 @@
 //! - `duplicateValues` counts surplus rows: all but the first of equal ones.
 //! - `invalidValues` looks at present values only.
 //! - `latency` and `freshness` both mean: now − newest value of the element.
+//!
+//! What the cells of a row must keep together is a rule of `type: custom` for the engine
+//! `millrace`, whose implementation is a condition in the language of [`crate::expression`]:
+//! `{type: custom, engine: millrace, name: …, implementation: sold_at >= built_at}`. A row for
+//! which it is false is bad (or reported, below `severity: error`); one for which it is missing
+//! is not.
 
 mod quality;
 mod read;
+mod row;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +32,7 @@ use crate::csv::form::{Form, Offset};
 use crate::table::{Field, Kind, Schema};
 
 pub use quality::{Operator, Severity, Threshold, Unit};
+pub use row::RowRule;
 
 /// A contract, compiled.
 #[derive(Clone, Debug)]
@@ -37,6 +45,8 @@ pub struct Contract {
     pub columns: Vec<ColumnPlan>,
     /// Columns whose values together may not repeat, each group with its rule's name.
     pub keys: Vec<KeyRule>,
+    /// Conditions on the cells of each row together.
+    pub rows: Vec<RowRule>,
     /// Rules about the whole file.
     pub totals: Vec<TotalRule>,
     /// How old the newest value of a column may be.

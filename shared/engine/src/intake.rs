@@ -3,6 +3,8 @@
 //!
 //! Sans-IO: bytes are pushed in, the bytes of the two growing Parquet files are taken out.
 
+mod row;
+
 use std::sync::Arc;
 
 use domain::digest::Hasher;
@@ -271,6 +273,7 @@ impl Rows {
             values.push(self.cell(&contract, index, column.kind, cell_text, place, &mut reasons));
         }
         let texts: Vec<&str> = positions.iter().map(|&position| &text[record.span(position)]).collect();
+        self.together(&contract, &texts, &values, place, &mut reasons);
         if reasons.is_empty() {
             self.keys(&contract, &texts, &values, place, &mut reasons)?;
         }

@@ -1,5 +1,7 @@
 //! How a contract's file becomes a plan, and how its faults are named.
 
+mod row;
+
 use std::collections::BTreeSet;
 
 use domain::{Problem, Time};
@@ -145,6 +147,7 @@ impl Reading<'_> {
             version: String::new(),
             columns: Vec::new(),
             keys: Vec::new(),
+            rows: Vec::new(),
             totals: Vec::new(),
             latencies: Vec::new(),
             bad_rows_percent_max: 0.0,
@@ -515,6 +518,9 @@ impl Reading<'_> {
     }
 
     fn table_rule(&mut self, rule: &Node, contract: &mut Contract) {
+        if rule.get("type").and_then(Node::as_text) == Some("custom") {
+            return self.row_rule(rule, contract);
+        }
         let Some((metric, threshold, severity)) = self.rule_head(rule, "schema", false) else { return };
         match metric.as_str() {
             "rowCount" => contract.totals.push(TotalRule { rule: metric, threshold, severity }),
@@ -575,12 +581,7 @@ impl Reading<'_> {
                     Some("percent") => unit = Unit::Percent,
                     _ => self.not_enforced(value, &full, "rows or percent"),
                 },
-                "severity" => match value.as_text() {
-                    Some("error") => {}
-                    Some("warning") => severity = Severity::Warning,
-                    Some("info") => severity = Severity::Info,
-                    _ => self.refuse(value, &full, "not enforced", "error, warning or info"),
-                },
+                "severity" => severity = self.severity(value, &full),
                 "arguments" => {}
                 field if OPERATORS.contains(&field) => operators.extend(self.operator(field, value, &full)),
                 field if RULE_DESCRIBING.contains(&field) => {}
@@ -613,6 +614,18 @@ impl Reading<'_> {
             return None;
         }
         Some((metric, Threshold { operator, unit }, severity))
+    }
+
+    fn severity(&mut self, value: &Node, full: &str) -> Severity {
+        match value.as_text() {
+            Some("error") => Severity::Error,
+            Some("warning") => Severity::Warning,
+            Some("info") => Severity::Info,
+            _ => {
+                self.refuse(value, full, "not enforced", "error, warning or info");
+                Severity::Error
+            }
+        }
     }
 
     fn operator(&mut self, field: &str, value: &Node, full: &str) -> Option<Operator> {

@@ -93,3 +93,53 @@ fn none_at_all_makes_each_case_a_bad_row_and_any_other_threshold_is_counted() {
     assert_eq!(rule("mustBeLessThan: 5"), (0, 1));
     assert_eq!(rule("mustBe: 0, severity: warning"), (0, 1));
 }
+
+fn with_rule(rule: &str) -> Result<Contract, Vec<Problem>> {
+    let columns = "      - {name: built_at, logicalType: date}\n      - {name: sold_at, logicalType: timestamp}\n      - {name: area, logicalType: integer}\n";
+    parse(&format!("schema:\n  - name: t\n    properties:\n{columns}    quality:\n      - {rule}\n"))
+}
+
+#[test]
+fn a_rule_about_rows_is_compiled_with_the_columns_it_reads() {
+    let contract =
+        with_rule("{type: custom, engine: millrace, implementation: sold_at >= built_at}").unwrap();
+    let [rule] = contract.rows.as_slice() else { panic!("one rule") };
+    assert_eq!((rule.rule.as_str(), rule.severity), ("sold_at >= built_at", Severity::Error));
+    assert_eq!(rule.columns, [0, 1]);
+    let named = with_rule(
+        "{type: custom, engine: millrace, name: room, implementation: area > 5, severity: warning}",
+    );
+    let named = named.unwrap().rows.remove(0);
+    assert_eq!((named.rule.as_str(), named.severity), ("room", Severity::Warning));
+}
+
+#[test]
+fn a_rule_about_rows_that_cannot_be_enforced_is_refused_by_name_with_its_place() {
+    for (rule, complaint) in [
+        (
+            "{type: custom, engine: soda, implementation: area > 5}",
+            "contract.yaml:13:32: schema.quality.engine: not enforced: found \"soda\"",
+        ),
+        ("{type: custom, implementation: area > 5}", "schema.quality.engine: missing field"),
+        ("{type: custom, engine: millrace}", "schema.quality.implementation: missing field"),
+        (
+            "{type: custom, engine: millrace, implementation: area > 5, mustBe: 0}",
+            "schema.quality.mustBe: not enforced",
+        ),
+        (
+            "{type: custom, engine: millrace, implementation: price > 5}",
+            "contract.yaml:13:58: schema.quality.implementation: unknown column",
+        ),
+        ("{type: custom, engine: millrace, implementation: area > }", "schema.quality.implementation"),
+        ("{type: custom, engine: millrace, implementation: area + 1}", "neither true nor false"),
+        ("{type: custom, engine: millrace, implementation: 1 < 2}", "reads no column"),
+        (
+            "{type: custom, engine: millrace, implementation: area > 5}\n      - {type: custom, engine: millrace, implementation: area > 5}",
+            "contract.yaml:14:9: schema.quality.name: contradiction",
+        ),
+    ] {
+        let problems = with_rule(rule).unwrap_err();
+        let told = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+        assert!(told.contains(complaint), "{rule}\n{told}");
+    }
+}
