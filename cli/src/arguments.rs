@@ -1,13 +1,15 @@
-//! What can be typed after `millrace`, with an example for each.
+//! What can be typed after `millrace`, with an example for each: the commands that need no server.
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::output::Done;
+use crate::output::{Done, Form};
+#[cfg(feature = "server")]
+use crate::{client, server};
 use crate::{data, demo};
 
-/// Data contracts, profiles and drift, on any file.
+/// The life of a machine-learning model: data contracts, training, approval, serving, drift.
 #[derive(Debug, Parser)]
 #[command(
     name = "millrace",
@@ -16,7 +18,7 @@ use crate::{data, demo};
     max_term_width = 100,
     after_help = "\
 Exit codes: 0 done · 1 it could not be done · 2 wrong command line · 3 done, and what was looked
-at is not well (a file that breaks its contract, drift)
+at is not well (a file that breaks its contract, a run without a model, drift)
 
 A first minute:
   millrace profile quotes.csv
@@ -28,6 +30,9 @@ pub(crate) struct Arguments {
     /// Print JSON, for programs.
     #[arg(long, global = true)]
     json: bool,
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    place: client::Place,
     #[command(subcommand)]
     command: Command,
 }
@@ -43,12 +48,27 @@ Examples:
   millrace validate quotes.csv --contract contract.yaml
   millrace validate quotes.csv --contract contract.yaml --html report.html --quarantine bad.parquet")]
     Validate(data::ValidateArguments),
-    /// Compare two files: has what they hold drifted?
-    #[command(after_help = "Example:\n  millrace drift january.csv april.csv --contract contract.yaml")]
+    #[cfg_attr(
+        not(feature = "server"),
+        doc = "Compare two files: has what they hold drifted?",
+        command(after_help = "Example:\n  millrace drift january.csv april.csv --contract contract.yaml")
+    )]
+    #[cfg_attr(
+        feature = "server",
+        doc = "Compare two files, or list the checks of a pipeline's traffic: has it drifted?",
+        command(after_help = "\
+Examples:
+  millrace drift january.csv april.csv --contract contract.yaml
+  millrace drift home-insurance                  # the checks of its traffic, newest last
+  millrace drift home-insurance --check --wait   # check now; exit code 3 where it drifted")
+    )]
     Drift(data::DriftArguments),
     /// Play the home-insurance story on generated data.
     #[command(after_help = "Example:\n  millrace demo --seed 7 --into demo-data")]
     Demo(demo::DemoArguments),
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    Server(Box<server::Command>),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  millrace completions bash > ~/.local/share/bash-completion/completions/millrace"
@@ -62,15 +82,45 @@ Examples:
 impl Arguments {
     /// Does what was asked.
     pub(crate) fn run(self) -> Done {
+        let form = if self.json { Form::Json } else { Form::Text };
         match self.command {
-            Command::Profile(arguments) => data::profile(&arguments, self.json),
-            Command::Validate(arguments) => data::validate(&arguments, self.json),
-            Command::Drift(arguments) => data::drift(&arguments, self.json),
+            Command::Profile(arguments) => data::profile(&arguments, form),
+            Command::Validate(arguments) => data::validate(&arguments, form),
+            Command::Drift(arguments) => match &arguments.current {
+                Some(current) => data::drift(&arguments, current, form),
+                #[cfg(feature = "server")]
+                None => server::drift(&arguments.reference, &arguments.watched, &self.place, form),
+                #[cfg(not(feature = "server"))]
+                None => unreachable!("the command line was refused without a second file"),
+            },
             Command::Demo(arguments) => demo::demo(&arguments),
+            #[cfg(feature = "server")]
+            Command::Server(command) => command.run(&self.place, form),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "millrace", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)
             }
         }
+    }
+}
+
+/// Says that a command line is wrong, as the parser says it.
+#[cfg(feature = "server")]
+pub(crate) fn wrong(subcommand: &str, message: &str) -> Done {
+    let mut command = Arguments::command();
+    command.build();
+    let command = command.find_subcommand_mut(subcommand).expect("the subcommand is declared above");
+    // Where even the complaint cannot be written, the exit code still tells.
+    let _ = command.error(clap::error::ErrorKind::MissingRequiredArgument, message).print();
+    Ok(ExitCode::from(crate::output::WRONG))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
     }
 }

@@ -16,7 +16,7 @@ use engine::report::{self, DataReport};
 use engine::table::Schema;
 
 use crate::files;
-use crate::output::{self, Done, Error, say};
+use crate::output::{self, Done, Error, Form, say};
 
 #[derive(Debug, Args)]
 pub(crate) struct ProfileArguments {
@@ -47,12 +47,22 @@ pub(crate) struct ValidateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DriftArguments {
-    /// What was: a CSV file with a header.
+    #[cfg_attr(not(feature = "server"), doc = "What was: a CSV file with a header.")]
+    #[cfg_attr(
+        feature = "server",
+        doc = "What was: a CSV file with a header; or, alone, the pipeline whose checks are listed."
+    )]
+    #[cfg_attr(feature = "server", arg(value_name = "REFERENCE|PIPELINE"))]
     pub(crate) reference: PathBuf,
     /// What is: a CSV file with the same columns.
-    pub(crate) current: PathBuf,
+    #[cfg_attr(not(feature = "server"), arg(required = true))]
+    pub(crate) current: Option<PathBuf>,
+    /// A check of a pipeline's traffic.
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    pub(crate) watched: crate::server::CheckArguments,
     /// A data contract, for the columns' types; told by the cells where none is given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "current")]
     pub(crate) contract: Option<PathBuf>,
     /// False-discovery rate over the columns.
     #[arg(long, default_value_t = 0.01)]
@@ -77,13 +87,13 @@ pub(crate) fn profile_of(path: &Path) -> Result<Profile, Error> {
     Ok(profiler.finish())
 }
 
-pub(crate) fn profile(arguments: &ProfileArguments, json: bool) -> Done {
+pub(crate) fn profile(arguments: &ProfileArguments, form: Form) -> Done {
     let profile = profile_of(&arguments.file)?;
     let shown = arguments.file.display().to_string();
     if let Some(html) = &arguments.html {
         files::write(html, report::profile_html(&shown, &profile).as_bytes())?;
     }
-    if json {
+    if form == Form::Json {
         output::json(&serde_json::to_value(&profile)?);
     } else {
         say(&format!("{}: {} rows", engine::text::terminal(&shown), engine::text::count(profile.rows)));
@@ -144,7 +154,7 @@ pub(crate) fn taken(
     Ok(Taken { outcome, part, quarantine })
 }
 
-pub(crate) fn validate(arguments: &ValidateArguments, json: bool) -> Done {
+pub(crate) fn validate(arguments: &ValidateArguments, form: Form) -> Done {
     let contract = contract(&arguments.contract)?;
     let wanted = (arguments.good.is_some(), arguments.quarantine.is_some());
     let Taken { outcome, part, quarantine } = taken(&arguments.file, &contract, wanted)?;
@@ -158,7 +168,7 @@ pub(crate) fn validate(arguments: &ValidateArguments, json: bool) -> Done {
     if let Some(path) = &arguments.quarantine {
         files::write(path, &quarantine)?;
     }
-    if json {
+    if form == Form::Json {
         output::json(&serde_json::to_value(&data_report)?);
     } else {
         say(&data_report.terminal(output::width()));
@@ -183,7 +193,8 @@ pub(crate) fn compared(
     Ok(drift::check(&baseline, &Window { counts: &counts, errors: None, now: None }, options))
 }
 
-pub(crate) fn drift(arguments: &DriftArguments, json: bool) -> Done {
+/// Compares two files; `current` is the second.
+pub(crate) fn drift(arguments: &DriftArguments, current: &Path, form: Form) -> Done {
     let DriftArguments { alpha, effect, .. } = *arguments;
     let in_range = alpha > 0.0 && alpha < 0.5 && effect > 0.0 && effect < 1.0;
     if !in_range {
@@ -199,12 +210,16 @@ pub(crate) fn drift(arguments: &DriftArguments, json: bool) -> Done {
         distance_warning: effect / 2.0,
         ..DriftOptions::default()
     };
-    let drift_report = compared(&arguments.reference, &arguments.current, &Arc::new(schema), &options)?;
-    if json {
+    let drift_report = compared(&arguments.reference, current, &Arc::new(schema), &options)?;
+    if form == Form::Json {
         output::json(&serde_json::to_value(&drift_report)?);
     } else {
         say(&drift::terminal(&drift_report, output::width()));
     }
-    let drifted = matches!(drift_report.verdict, CheckVerdict::Drift | CheckVerdict::ConceptDrift);
-    Ok(ExitCode::from(if drifted { output::NOT_WELL } else { output::OK }))
+    Ok(ExitCode::from(if has_drifted(drift_report.verdict) { output::NOT_WELL } else { output::OK }))
+}
+
+/// Whether a verdict asks for someone to act.
+pub(crate) fn has_drifted(verdict: CheckVerdict) -> bool {
+    matches!(verdict, CheckVerdict::Drift | CheckVerdict::ConceptDrift)
 }

@@ -1,10 +1,16 @@
 //! The `millrace` command: what can be done, as a table of contents.
 
 mod arguments;
+#[cfg(feature = "server")]
+mod client;
 mod data;
 mod demo;
 mod files;
 mod output;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod up;
 
 use std::process::ExitCode;
 

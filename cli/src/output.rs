@@ -3,14 +3,19 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
+#[cfg(feature = "server")]
+use indicatif::ProgressBar;
 use serde_json::Value;
 
 /// Exit code: it was done, and all is well.
 pub(crate) const OK: u8 = 0;
 /// Exit code: it could not be done.
 pub(crate) const FAILED: u8 = 1;
-/// Exit code: it was done, and what was looked at is not well (a file that breaks its contract,
-/// drift). Clap uses 2 for a wrong command line.
+/// Exit code: the command line is wrong; the parser uses it too.
+#[cfg(feature = "server")]
+pub(crate) const WRONG: u8 = 2;
+/// Exit code: it was done, and what was looked at is not well (a file that breaks its contract, a
+/// run without a model, drift).
 pub(crate) const NOT_WELL: u8 = 3;
 
 /// An error for a person: what was tried, on what, why not, what to do next.
@@ -24,14 +29,27 @@ pub(crate) fn error<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(message.into().into())
 }
 
-/// Writes to standard output; a reader that went away (`| head`) ends the command quietly.
+/// For whom an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people: tables and sentences.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no failure.
 pub(crate) fn say(text: &str) {
+    // Where it fails, nobody is left to tell.
+    let _ = try_say(text);
+}
+
+/// Writes to standard output; fails where its reader went away.
+pub(crate) fn try_say(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
-    if written.is_err() {
-        // Nobody is left to tell.
-        drop(stdout);
-    }
+    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()
 }
 
 /// Writes an error to standard error.
@@ -75,4 +93,29 @@ pub(crate) fn table(headers: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
     for line in table.to_string().lines() {
         say(line.trim_end());
     }
+}
+
+/// Writes one line in which nothing that came from outside can command the terminal.
+#[cfg(feature = "server")]
+pub(crate) fn line(text: &str) {
+    say(&engine::text::terminal(text));
+}
+
+/// Prints facts, one a line, whole, so that they can be copied.
+#[cfg(feature = "server")]
+pub(crate) fn facts(facts: &[(&str, String)]) {
+    let names = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in facts {
+        line(&format!("{name:names$}  {value}"));
+    }
+}
+
+/// Shows on a terminal that something is waited for, until it is dropped or cleared.
+#[cfg(feature = "server")]
+pub(crate) fn spinner(what: &str) -> ProgressBar {
+    let spinner =
+        if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    spinner.set_message(engine::text::terminal(what).into_owned());
+    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+    spinner
 }
