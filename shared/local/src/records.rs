@@ -24,7 +24,8 @@ const FORGET_BATCH: usize = 500;
 /// The table, in one file of SQLite (with `-wal` and `-shm` beside it while it is open).
 ///
 /// An acknowledged commit survives a power cut. Reads never wait for a commit. Several
-/// processes may have the file open; their commits take turns.
+/// processes may have the file open; their commits take turns. A process that has it open must
+/// not read or copy it as a plain file: closing that would drop SQLite's locks, on every Unix.
 pub struct SqliteRecords {
     connections: Connections,
     listeners: RwLock<Vec<Listener>>,
@@ -40,6 +41,7 @@ impl SqliteRecords {
 
     /// From now on, tells `listener` of each commit of this `SqliteRecords` that sealed events:
     /// after it is durable, on the thread that committed, before the commit is answered.
+    /// That thread runs an executor, so a listener cannot `block_on` another.
     ///
     /// Commits that happen at once may be told in another order than that of the chain, and
     /// commits of other processes are not told: who must miss nothing reads the ledger.

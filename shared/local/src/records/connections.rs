@@ -145,6 +145,9 @@ fn open_writer(path: &Path) -> Within<Connection> {
     log_ahead(&connection)?;
     // The log is synced at every commit: an acknowledged one survives a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // macOS keeps what was synced in the disk's own memory, unless it is asked for more.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     Ok(connection)
 }
 
