@@ -5,13 +5,13 @@
 use async_trait::async_trait;
 use domain::pipeline::Channel;
 use domain::{Digest, PipelineName, Time};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
 /// What people are told. It carries the chain's head, so that whoever keeps notices can later
 /// prove that the ledger was not rewritten before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// Of event and channel: receivers may see it again and can tell.
     pub id: String,
