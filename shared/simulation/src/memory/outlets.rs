@@ -19,6 +19,7 @@ pub struct MemoryNotices {
 struct Sending {
     sent: Vec<(Channel, Notice)>,
     refusals: usize,
+    closed: Vec<(Channel, ErrorKind)>,
 }
 
 impl MemoryNotices {
@@ -31,6 +32,17 @@ impl MemoryNotices {
     pub fn refuse(&self, count: usize) {
         lock(&self.state).refusals = count;
     }
+
+    /// Notices to a channel fail like this, until [`MemoryNotices::open`].
+    pub fn close(&self, channel: &Channel, kind: ErrorKind) {
+        self.open(channel);
+        lock(&self.state).closed.push((channel.clone(), kind));
+    }
+
+    /// Notices to a channel get through again.
+    pub fn open(&self, channel: &Channel) {
+        lock(&self.state).closed.retain(|(closed, _)| closed != channel);
+    }
 }
 
 #[async_trait]
@@ -41,6 +53,9 @@ impl Notices for MemoryNotices {
             state.refusals -= 1;
             let what = format!("send notice {}: did not get through", notice.id);
             return Err(Error::new(ErrorKind::Unavailable, what));
+        }
+        if let Some((_, kind)) = state.closed.iter().find(|(closed, _)| closed == channel) {
+            return Err(Error::new(*kind, format!("send notice {}: the channel is closed", notice.id)));
         }
         state.sent.push((channel.clone(), notice.clone()));
         Ok(())
