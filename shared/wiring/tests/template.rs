@@ -239,7 +239,7 @@ fn what_belongs_to_the_executed_part_and_is_not_understood_is_refused() {
             "Transform: Other",
             "Transform: transform: found \"Other\"",
         ),
-        ("Conditions:", "Conditional:", "template.yaml:5:14: Conditional: unknown field"),
+        ("Conditions:", "Conditional:", "template.yaml:6:3: Conditional: unknown field"),
         (
             "      Timeout: !If [Always, !Ref Seconds, 1]",
             "      Timeot: 5",
