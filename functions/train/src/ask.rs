@@ -31,16 +31,26 @@ struct Known {
 impl Train {
     /// Answers something that asks for a run.
     pub(crate) async fn consider(&self, handling: Handling<'_>, ask: Ask) -> Result<(), Fault> {
-        self.answer(handling, ask, Origin::New).await
+        self.answer(handling, ask, Origin::New).await.map(|_| ())
     }
 
     /// Looks again at everything that waits for a run. One's fault does not keep the others waiting.
     pub(crate) async fn reconsider(&self, handling: Handling<'_>) -> Result<(), Fault> {
         let mut first = Ok(());
-        for ask in rows::waiting::<Ask>(&*self.records, handling.pipeline, "ask-").await? {
-            if let Err(fault) = self.answer(handling, ask, Origin::Woken).await {
-                info!(pipeline = %handling.pipeline, fault = %fault, "what waits for a run could not be answered");
-                first = first.and(Err(fault));
+        // A run that one of them gets changes what the others wait for: they are told so at once.
+        for _ in 0..2 {
+            let mut changed = false;
+            for ask in rows::waiting::<Ask>(&*self.records, handling.pipeline, "ask-").await? {
+                match self.answer(handling, ask, Origin::Woken).await {
+                    Ok(committed) => changed |= committed == Committed::Now,
+                    Err(fault) => {
+                        info!(pipeline = %handling.pipeline, fault = %fault, "what waits for a run could not be answered");
+                        first = first.and(Err(fault));
+                    }
+                }
+            }
+            if !changed {
+                break;
             }
         }
         first
@@ -60,11 +70,11 @@ impl Train {
         self.consider(handling, Ask::of_schedule(pipeline, runs.last(), now)).await
     }
 
-    async fn answer(&self, handling: Handling<'_>, ask: Ask, origin: Origin) -> Result<(), Fault> {
+    async fn answer(&self, handling: Handling<'_>, ask: Ask, origin: Origin) -> Result<Committed, Fault> {
         let mut attempt = 0;
         loop {
             match self.answer_once(handling, &ask, origin).await? {
-                Ok(_) => return Ok(()),
+                Ok(committed) => return Ok(committed),
                 Err(error) if decide_again(&error, attempt) => attempt += 1,
                 Err(error) => return Err(error.into()),
             }

@@ -79,7 +79,7 @@ impl Moments {
     }
 
     /// The latest moment from which on there is at least this share of the rows, and one at least.
-    fn from_newest(&self, share: f64) -> Option<i64> {
+    fn newest_share_from(&self, share: f64) -> Option<i64> {
         let wanted = ((share * self.rows as f64).round() as u64).clamp(1, self.rows.max(1));
         let mut rows = 0;
         for (place, count) in self.counts.iter().rev() {
@@ -92,9 +92,12 @@ impl Moments {
     }
 
     fn cut(&self, column: &str, split: &Split) -> Option<Cut> {
-        let test = self.from_newest(split.test)?;
-        let validation =
-            if split.validation > 0.0 { self.from_newest(split.test + split.validation)? } else { test };
+        let test = self.newest_share_from(split.test)?;
+        let validation = if split.validation > 0.0 {
+            self.newest_share_from(split.test + split.validation)?
+        } else {
+            test
+        };
         Some(Cut::Time { column: column.to_owned(), validation, test })
     }
 }

@@ -159,3 +159,6 @@ pub fn is_due(retraining: &Retraining, newest: Option<&Run>, now: Time) -> bool 
     let due = |run: &Run| run.at.plus(i64::from(retraining.every_days) * Time::DAY);
     retraining.on.contains(&Trigger::Schedule) && newest.is_none_or(|run| now >= due(run))
 }
+
+#[cfg(test)]
+mod tests;

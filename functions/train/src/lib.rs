@@ -137,3 +137,8 @@ impl Train {
         first.and(self.reconsider(handling).await)
     }
 }
+
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Runs in a world in memory; every input is delivered twice.
+
+mod planning;
+mod preparing;
+mod training;
