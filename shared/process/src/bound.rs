@@ -15,6 +15,9 @@ pub(crate) const SERVER_GRACE: Duration = Duration::from_secs(30);
 /// Longest wait for what was killed: the kernel needs a moment, and nothing lasts longer.
 pub(crate) const KILLED_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a program whose connections broke has to show that it has ended.
+pub(crate) const ENDING_WAIT: Duration = Duration::from_secs(2);
+
 /// How often something is looked at that tells nobody when it changes.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 

@@ -45,7 +45,7 @@ impl Guarded {
         record::write(&directory.join(SPEC), &Task::Program(program))?;
         let (first, rest) = supervise.split_first().ok_or("start a guard: no words")?;
         let failed = |error: std::io::Error| format!("start a guard: {first}: {error}");
-        let (output, input) = std::io::pipe().map_err(failed)?;
+        let (mut output, input) = std::io::pipe().map_err(failed)?;
         let mut command = Command::new(first);
         command.args(rest).arg(directory).stdin(Stdio::piped());
         command.stdout(input.try_clone().map_err(failed)?).stderr(input);
@@ -58,8 +58,10 @@ impl Guarded {
         let path = log.to_owned();
         std::thread::spawn(move || {
             let _done = done;
-            if let Err(error) = log::keep(output, &path) {
+            if let Err(error) = log::keep(&mut output, &path) {
                 warn!(path = %path.display(), %error, "what a program prints is kept no more");
+                // A closed pipe would end the program, and a full disk is not its fault.
+                let _ = std::io::copy(&mut output, &mut std::io::sink());
             }
         });
         let inner = Inner { guard, words, logged, ended: None };

@@ -54,7 +54,8 @@ fn last(path: &Path, wanted: impl Fn(&str) -> bool) -> Option<String> {
         let text = tail(path).ok()?;
         let line = text.lines().map(str::trim).rfind(|line| wanted(line))?;
         // What a program prints may be meant for a terminal; this is a quotation.
-        Some(line.chars().filter(|c| !c.is_control()).take(LINE_CHARS_MAX).collect())
+        let quoted: String = line.chars().filter(|c| !c.is_control()).take(LINE_CHARS_MAX).collect();
+        Some(quoted.trim_end().to_owned())
     };
     find(path).or_else(|| find(&before(path)))
 }

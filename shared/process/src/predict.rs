@@ -9,7 +9,9 @@ use std::sync::mpsc;
 use domain::limit;
 
 use crate::archive::unpack;
-use crate::bound::{BATCH_PING_DEADLINE, BATCH_TIMEOUT, CHUNK_BYTES, CHUNK_ROWS, LOOK, SERVER_GRACE};
+use crate::bound::{
+    BATCH_PING_DEADLINE, BATCH_TIMEOUT, CHUNK_BYTES, CHUNK_ROWS, ENDING_WAIT, LOOK, SERVER_GRACE,
+};
 use crate::chunk::{Chunk, Chunks, Size};
 use crate::guarded::Guarded;
 use crate::http::{Caller, Request, free_port};
@@ -55,17 +57,49 @@ pub(crate) fn run(working: &Working<'_>) -> Result<Outcome, String> {
                 guarded.end(SERVER_GRACE);
                 Ok(Outcome::Completed)
             }
-            Ok(Seen::Other(Err(reason))) => {
+            Ok(Seen::Other(Err(Refusal::Wrong(reason)))) => {
                 guarded.end(SERVER_GRACE);
                 Err(reason)
             }
+            // A program that ended tells better why than a connection that broke.
+            Ok(Seen::Other(Err(Refusal::Unanswered(reason)))) => match guarded.wait(ENDING_WAIT) {
+                Some(ended) => Err(format!("serve: {}", working.failure(&ended))),
+                None => {
+                    guarded.end(SERVER_GRACE);
+                    Err(reason)
+                }
+            },
             Ok(Seen::Ended(ended)) => Err(format!("serve: {}", working.failure(&ended))),
             Err(outcome) => Ok(outcome),
         }
     })
 }
 
-fn ask_all(directory: &Path, port: u16, given_up: &AtomicBool, log: &Path) -> Result<(), String> {
+/// Why rows were not answered.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// No answer came.
+    Unanswered(String),
+    /// What came is none.
+    Wrong(String),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Refusal {
+        Refusal::Wrong(reason)
+    }
+}
+
+impl Refusal {
+    fn of_rows(self, which: &str) -> Refusal {
+        match self {
+            Refusal::Unanswered(reason) => Refusal::Unanswered(format!("{which}: {reason}")),
+            Refusal::Wrong(reason) => Refusal::Wrong(format!("{which}: {reason}")),
+        }
+    }
+}
+
+fn ask_all(directory: &Path, port: u16, given_up: &AtomicBool, log: &Path) -> Result<(), Refusal> {
     let caller = Caller::new(BATCH_TIMEOUT);
     wait_for_ping(&caller, port, given_up, log)?;
     let path = directory.join(INPUT);
@@ -75,12 +109,13 @@ fn ask_all(directory: &Path, port: u16, given_up: &AtomicBool, log: &Path) -> Re
     let mut output = BufWriter::new(output);
     let ask = |chunk: Chunk| {
         if given_up.load(Ordering::Relaxed) {
-            return Err("given up".into());
+            return Err(Refusal::Unanswered("given up".into()));
         }
         ask(&caller, port, chunk)
     };
     predict(input, &mut output, ask)?;
-    output.flush().and_then(|()| output.get_ref().sync_all()).map_err(at("write", &path))
+    output.flush().and_then(|()| output.get_ref().sync_all()).map_err(at("write", &path))?;
+    Ok(())
 }
 
 fn wait_for_ping(caller: &Caller, port: u16, given_up: &AtomicBool, log: &Path) -> Result<(), String> {
@@ -104,8 +139,8 @@ fn wait_for_ping(caller: &Caller, port: u16, given_up: &AtomicBool, log: &Path) 
 fn predict(
     input: impl Read,
     output: &mut impl Write,
-    mut ask: impl FnMut(Chunk) -> Result<String, String>,
-) -> Result<(), String> {
+    mut ask: impl FnMut(Chunk) -> Result<String, Refusal>,
+) -> Result<(), Refusal> {
     let size = Size { rows: CHUNK_ROWS, bytes: CHUNK_BYTES, bytes_max: limit::INVOCATION_BYTES_MAX };
     let mut chunks = Chunks::new(input, size);
     let mut row = 1;
@@ -113,13 +148,13 @@ fn predict(
         let rows = chunk.rows;
         let which = format!("rows {row} to {}", row + rows - 1);
         row += rows;
-        let answer = ask(chunk).map_err(|reason| format!("{which}: {reason}"))?;
+        let answer = ask(chunk).map_err(|refusal| refusal.of_rows(&which))?;
         let lines: Vec<&str> = answer.lines().collect();
         if lines.len() != rows {
-            return Err(format!("{which}: {} answers to {rows} rows", lines.len()));
+            return Err(format!("{which}: {} answers to {rows} rows", lines.len()).into());
         }
         if let Some(empty) = lines.iter().position(|line| line.trim().is_empty()) {
-            return Err(format!("{which}: answer {} is empty", empty + 1));
+            return Err(format!("{which}: answer {} is empty", empty + 1).into());
         }
         for line in lines {
             writeln!(output, "{line}").map_err(|error| format!("write the answers: {error}"))?;
@@ -128,7 +163,7 @@ fn predict(
     Ok(())
 }
 
-fn ask(caller: &Caller, port: u16, chunk: Chunk) -> Result<String, String> {
+fn ask(caller: &Caller, port: u16, chunk: Chunk) -> Result<String, Refusal> {
     let request = Request {
         content_type: "text/csv",
         accept: Some("text/csv"),
@@ -136,14 +171,15 @@ fn ask(caller: &Caller, port: u16, chunk: Chunk) -> Result<String, String> {
         custom_attributes: None,
         body: &chunk.bytes,
     };
-    let reply = caller.invoke(port, &request).map_err(|error| error.to_string())?;
+    let unanswered = |error: ports::Error| Refusal::Unanswered(error.to_string());
+    let reply = caller.invoke(port, &request).map_err(unanswered)?;
     let text = String::from_utf8_lossy(&reply.body);
     if !(200..300).contains(&reply.status) {
         let said: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
-        return Err(format!("answered with status {}: {said}", reply.status));
+        return Err(format!("answered with status {}: {said}", reply.status).into());
     }
     if reply.content_type.contains("json") {
-        return Err(format!("answered with {}, asked for was text/csv", reply.content_type));
+        return Err(format!("answered with {}, asked for was text/csv", reply.content_type).into());
     }
     Ok(text.into_owned())
 }
@@ -152,7 +188,7 @@ fn ask(caller: &Caller, port: u16, chunk: Chunk) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn answered(input: &str, answer: impl Fn(&Chunk) -> String) -> Result<String, String> {
+    fn answered(input: &str, answer: impl Fn(&Chunk) -> String) -> Result<String, Refusal> {
         let mut output = Vec::new();
         predict(input.as_bytes(), &mut output, |chunk| Ok(answer(&chunk)))?;
         Ok(String::from_utf8(output).unwrap())
@@ -178,7 +214,8 @@ mod tests {
             ("1\n\n", "rows 1 to 2: answer 2 is empty"),
             ("", "rows 1 to 2: 0 answers to 2 rows"),
         ] {
-            assert_eq!(answered("a\nb\n", |_| answer.into()).unwrap_err(), complaint);
+            let refusal = answered("a\nb\n", |_| answer.into()).unwrap_err();
+            assert_eq!(refusal, Refusal::Wrong(complaint.into()));
         }
         assert_eq!(answered("a\nb", |_| "1\n2".into()).unwrap(), "1\n2\n");
     }

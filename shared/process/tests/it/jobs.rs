@@ -60,7 +60,7 @@ fn a_training_learns_from_its_channels_and_says_so() {
     let artifact = setting.blobs.read(&path("models/taxi-1/model.tar.gz")).unwrap();
     let files: [(String, String); 3] = [
         ("model.txt".into(), "learned from 3 rows".into()),
-        ("notes/".into(), String::new()),
+        ("notes".into(), String::new()),
         ("notes/z.txt".into(), "z".into()),
     ];
     assert_eq!(unpacked(&artifact), files);

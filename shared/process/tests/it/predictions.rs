@@ -1,10 +1,12 @@
 //! Do batch predictions answer every row, in order, or fail by name?
 
+use std::collections::BTreeMap;
+
 use futures::executor::block_on;
-use ports::{JobSpec, JobState, Jobs, Work};
+use ports::{JobSpec, JobState, Jobs, ProgramSpec, Work};
 use process::Processes;
 
-use crate::setting::{Setting, eventually, path, program};
+use crate::setting::{Setting, eventually, path, program, training};
 
 fn predict(setting: &Setting, name: &str, model: &str, input: &str) -> JobSpec {
     let artifact = setting.model(&format!("models/{name}"), model);
@@ -81,4 +83,38 @@ fn a_prediction_can_be_stopped_while_its_model_comes_up() {
     eventually(|| block_on(jobs.status("silent")).unwrap().progress);
     block_on(jobs.stop("silent")).unwrap();
     assert_eq!(setting.told(), ("silent".into(), "Stopped".into()));
+}
+
+#[test]
+fn the_example_program_learns_predicts_and_reads_its_own_features() {
+    let setting = Setting::new();
+    let jobs = Processes::open(setting.jobs()).unwrap();
+    let bytes = include_bytes!("../../../../examples/python/train.py");
+    setting.blobs.insert(&path("code/train.py"), bytes.as_slice());
+    let program = ProgramSpec::Command {
+        run: vec!["python3".into(), "train.py".into()],
+        files: BTreeMap::from([("train.py".into(), path("code/train.py"))]),
+    };
+    let features = r#"{"inputs": [{"name": "x", "kind": "number"}, {"name": "note", "kind": "text"}],
+        "target": {"name": "y", "kind": "number"}}"#;
+    setting.blobs.insert(&path("data/features.json"), features.as_bytes());
+    let rows: String = (0..50).map(|x| format!("{x},n,{}\n", 2 * x + 1)).collect();
+    setting.blobs.insert(&path("data/line.csv"), format!("x,note,y\n{rows}").into_bytes());
+    let mut job = training("example", &[("ridge", "0.000001")]);
+    job.program = program.clone();
+    let Work::Train { channels, artifact, .. } = &mut job.work else { unreachable!("a training") };
+    channels.insert("train".into(), path("data/line.csv"));
+    channels.insert("features".into(), path("data/features.json"));
+    let artifact = artifact.clone();
+    block_on(jobs.start(&job)).unwrap();
+    assert_eq!(setting.told(), ("example".into(), "Completed".into()));
+    setting.blobs.insert(&path("rows/example"), b"100,\"a\nb\"\n-1,\n".as_slice());
+    let (input, output) = (path("rows/example"), path("predictions/example-2"));
+    let work = Work::Predict { artifact, input, output };
+    let job = JobSpec { name: "example-2".into(), program, work, timeout_seconds: 3_600 };
+    let answers = run(&setting, &jobs, &job).unwrap();
+    let answers: Vec<f64> = answers.lines().map(|line| line.parse().unwrap()).collect();
+    // The rows lie on y = 2x + 1.
+    assert!((answers[0] - 201.0).abs() < 1e-3 && (answers[1] + 1.0).abs() < 1e-3, "{answers:?}");
+    assert_eq!(answers.len(), 2);
 }
