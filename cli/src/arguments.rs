@@ -9,6 +9,36 @@ use crate::output::{Done, Form};
 use crate::{client, server};
 use crate::{data, demo};
 
+/// What stands below every command's list.
+#[cfg(not(feature = "server"))]
+const AFTER_HELP: &str = "\
+Exit codes: 0 done · 1 it could not be done · 2 wrong command line · 3 done, and what was looked
+at is not well (a file that breaks its contract, drift)
+
+A first minute:
+  millrace profile quotes.csv
+  millrace validate quotes.csv --contract contract.yaml
+  millrace drift january.csv april.csv";
+
+/// What stands below every command's list.
+#[cfg(feature = "server")]
+const AFTER_HELP: &str = "\
+Exit codes: 0 done · 1 it could not be done · 2 wrong command line · 3 done, and what was looked
+at is not well (a file that breaks its contract, a run without a model, drift)
+
+A first minute, on any file:
+  millrace profile quotes.csv
+  millrace validate quotes.csv --contract contract.yaml
+  millrace drift january.csv april.csv
+
+A first hour, with a running Millrace:
+  millrace demo
+  millrace up
+  millrace apply pipeline.yaml
+  millrace upload home-insurance quotes.csv --wait
+  millrace train home-insurance --reason 'a first model' --wait
+  millrace status";
+
 /// The life of a machine-learning model: data contracts, training, approval, serving, drift.
 #[derive(Debug, Parser)]
 #[command(
@@ -16,15 +46,7 @@ use crate::{data, demo};
     version,
     about,
     max_term_width = 100,
-    after_help = "\
-Exit codes: 0 done · 1 it could not be done · 2 wrong command line · 3 done, and what was looked
-at is not well (a file that breaks its contract, a run without a model, drift)
-
-A first minute:
-  millrace profile quotes.csv
-  millrace validate quotes.csv --contract contract.yaml
-  millrace drift january.csv april.csv
-  millrace demo"
+    after_help = AFTER_HELP
 )]
 pub(crate) struct Arguments {
     /// Print JSON, for programs.

@@ -57,10 +57,6 @@ pub(crate) struct DriftArguments {
     /// What is: a CSV file with the same columns.
     #[cfg_attr(not(feature = "server"), arg(required = true))]
     pub(crate) current: Option<PathBuf>,
-    /// A check of a pipeline's traffic.
-    #[cfg(feature = "server")]
-    #[command(flatten)]
-    pub(crate) watched: crate::server::CheckArguments,
     /// A data contract, for the columns' types; told by the cells where none is given.
     #[arg(long, value_name = "FILE", requires = "current")]
     pub(crate) contract: Option<PathBuf>,
@@ -70,6 +66,11 @@ pub(crate) struct DriftArguments {
     /// Jensen–Shannon distance below which a change is too small to matter.
     #[arg(long, default_value_t = 0.1)]
     pub(crate) effect: f64,
+    // Last, since its heading stands over every option that follows.
+    /// A check of a pipeline's traffic.
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    pub(crate) watched: crate::server::CheckArguments,
 }
 
 /// Now, for rules about age.

@@ -36,15 +36,15 @@ pub(crate) fn drift(named: &Path, arguments: &CheckArguments, place: &Place, for
             return crate::arguments::wrong("drift", &told);
         }
     };
+    if arguments.waiting.wait && !arguments.check {
+        return crate::arguments::wrong("drift", "--wait needs --check: there is nothing to wait for");
+    }
     let client = Client::open(&place.data, place.person.as_deref())?;
     if arguments.check {
         let waiting = arguments.waiting;
         let asked = Asked { pipeline: &pipeline, waiting, done: format!("{pipeline}: asked for a check") };
         let mut story = CheckStory::default();
         return asked.and_followed(&client, form, || client.check(&pipeline), |event| story.see(event));
-    }
-    if arguments.waiting.wait {
-        return crate::arguments::wrong("drift", "--wait needs --check: there is nothing to wait for");
     }
     let listing = client.get(&Client::at(&pipeline, "checks"))?;
     let checks: Vec<Check> = items(&listing)?;
