@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn what_never_came_up_is_not_tried_again_by_the_same_put() {
         let mut failed = standing("a", None);
-        failed.brought_up(Err("no".into())).0;
+        failed.brought_up(Err("no".into()));
         failed.put(put("a"));
         assert_eq!(next(&mut failed), Next::Wait);
         failed.put(put("b"));

@@ -198,3 +198,23 @@ fn what_a_program_leaves_running_ends_with_it() {
     let lock = setting.directory.path().join("jobs/parent/lock");
     eventually(|| File::open(&lock).unwrap().try_lock().ok());
 }
+
+#[test]
+fn a_script_that_was_laid_beside_is_executed() {
+    let setting = Setting::new();
+    let jobs = Processes::open(setting.jobs()).unwrap();
+    let script = "#!/bin/sh\necho \"$1 $2\" > \"$SM_MODEL_DIR/model.txt\"\n";
+    setting.blobs.insert(&path("code/run.sh"), script.as_bytes());
+    for (name, word) in [("beside", "run.sh"), ("beside-too", "./run.sh")] {
+        let mut job = training(name, &[]);
+        job.program = ProgramSpec::Command {
+            run: vec![word.into(), "$HOME; exit 1".into()],
+            files: [("run.sh".into(), path("code/run.sh"))].into(),
+        };
+        start(&jobs, &job);
+        assert_eq!(setting.told(), (name.into(), "Completed".into()));
+        let artifact = setting.blobs.read(&path(&format!("models/{name}/model.tar.gz"))).unwrap();
+        let expected = ("model.txt".to_owned(), "$HOME; exit 1 train\n".to_owned());
+        assert_eq!(unpacked(&artifact), [expected], "words are words, not a shell's");
+    }
+}
