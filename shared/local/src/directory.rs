@@ -58,10 +58,11 @@ impl Directory {
     /// Appends a line to a file, which is made where it is missing: for captured traffic, and
     /// the one exception to blobs being written once and whole.
     ///
-    /// The line, given without its line break, is written at once: no reader sees half of it,
-    /// and lines of several threads and processes never mix. Where a crash or a full disk cut a
-    /// line off, the next starts on a line of its own. A line is not yet on the disk when this
-    /// returns: a power cut may take the last moments.
+    /// The line, given without its line break, is written at once, or not at all where the disk
+    /// is full; lines of several threads and processes never mix. A reader may see the last
+    /// line in part while it is being written: until its line break is there, it is no line.
+    /// Where a crash cut a line off, the next starts on a line of its own. A line is not yet on
+    /// the disk when this returns: a power cut may take the last moments.
     ///
     /// `Invalid` where the line holds a line break, or where no file can stand at the path.
     pub fn append(&self, path: &BlobPath, line: &[u8]) -> Result<()> {
@@ -100,7 +101,7 @@ impl Lines {
             self.open.remove(path);
         }
         if stale != Some(false) {
-            let file = LineFile::new(open_lines(store, path)?).map_err(|error| system(tried(), error))?;
+            let file = LineFile::new(open_lines(store, path)?);
             if self.open.len() >= LINE_FILES_MAX {
                 let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(path, _)| path.clone());
                 oldest.and_then(|path| self.open.remove(&path));

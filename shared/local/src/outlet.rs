@@ -55,7 +55,7 @@ impl Outlet {
             _ => {
                 let file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
                 sync_folder(folder_of(&self.path))?;
-                LineFile::new(file)?
+                LineFile::new(file)
             }
         };
         let file = open.insert(file);

@@ -300,6 +300,10 @@ fn a_line_after_a_cut_one_starts_anew() {
     blobs.append(&file, b"three").unwrap();
     blobs.append(&file, b"four").unwrap();
     assert_eq!(std::fs::read_to_string(&at).unwrap(), "one\ntw\nthree\nfour\n");
+    // Also where another process died while this one had the file open.
+    std::fs::write(&at, "fi").unwrap();
+    blobs.append(&file, b"six").unwrap();
+    assert_eq!(std::fs::read_to_string(&at).unwrap(), "fi\nsix\n");
 }
 
 #[test]
