@@ -41,15 +41,20 @@ pub(crate) struct Application {
 
 /// A declaration that holds.
 #[derive(Debug)]
-pub(crate) struct Checked {
+pub struct Checked {
     /// The declaration.
     pub spec: Pipeline,
     /// The compiled features.
     pub features: Features,
 }
 
-/// Checks a declaration with its contract, pure.
-pub(crate) fn check(
+/// Checks a declaration with its contract, as it is checked when it is applied: pure. The two
+/// names are what problems call the files.
+///
+/// # Errors
+/// Every problem of the first of these steps that finds any: the declaration's own form, the
+/// contract, their fit with each other, the target, the features.
+pub fn check(
     pipeline_file: &str,
     pipeline: &str,
     contract_file: &str,
@@ -69,6 +74,7 @@ pub(crate) fn check(
     };
     let here = |fault: Problem| Problem { file: pipeline_file.into(), ..fault };
     let target = features::Target::compile(spec.target.name(), expression, &schema)
+        .and_then(|target| target.knowing(spec.target.known()))
         .map_err(|fault| vec![here(fault)])?;
     let serving = serving_schema(pipeline_file, &spec, &schema, &target).map_err(|problem| vec![problem])?;
     let features = Features::compile(&serving, &spec.features, &spec.drop, &target)
@@ -84,7 +90,7 @@ fn serving_schema(
     schema: &Schema,
     target: &features::Target,
 ) -> Result<Schema, Problem> {
-    let mut hidden: BTreeSet<String> = target.made_of();
+    let mut hidden: BTreeSet<String> = target.withheld();
     hidden.extend(spec.entity.iter().cloned());
     hidden.extend(spec.withhold.iter().cloned());
     let fields: Vec<_> =

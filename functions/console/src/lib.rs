@@ -16,6 +16,7 @@ use domain::{PipelineName, Problem};
 use ports::http::{Answer, Request, Response};
 use ports::{Blobs, Cx, Error, ErrorKind, Records};
 
+pub use apply::{Checked, check};
 pub use decide::{may_approve, may_reapply, rollback_target};
 
 /// The function.

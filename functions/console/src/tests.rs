@@ -23,7 +23,8 @@ fn console() -> Console {
 }
 
 fn ask(console: &Console, who: &str, method: &str, path: &str, id: &str, body: &Value) -> (u16, Value) {
-    let cx = Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None, clock: Default::default() };
+    let cx =
+        Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None, clock: Default::default() };
     let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let query = query
@@ -212,7 +213,8 @@ fn labels_are_received_once_and_refused_with_row_and_column() {
     let console = console();
     ask(&console, "ana", "POST", "/api/pipelines", "1", &application(PIPELINE));
     let send = |text: &str, id: &str| {
-        let cx = Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None, clock: Default::default() };
+        let cx =
+            Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None, clock: Default::default() };
         let request = Request {
             method: "POST".into(),
             path: "/api/pipelines/home-insurance/labels".into(),
@@ -246,4 +248,23 @@ fn what_is_not_there_is_not_found_and_what_is_malformed_is_refused() {
         assert_eq!(ask(&console, "ana", method, path, "1", &Value::Null).0, status, "{method} {path}");
     }
     assert_eq!(ask(&console, "ana", "GET", "/", "1", &Value::Null).0, 200);
+}
+
+#[test]
+fn what_the_target_is_made_of_is_withheld_but_for_what_is_known_by_then() {
+    let declared = |rest: &str| {
+        let target = format!("target: {{name: burden, expression: claim_cost / market_value{rest}}}");
+        let pipeline = PIPELINE.replace("target: claim_cost", &target);
+        check("pipeline.yaml", &pipeline, "contract.yaml", CONTRACT)
+    };
+    let checked = declared(", known: [market_value]").unwrap();
+    let served = |name: &str| checked.features.inputs().position(name).is_some();
+    assert!(served("market_value") && !served("claim_cost"));
+    // Two declared features read the market value, which is withheld where nothing is said.
+    let faults = declared("").unwrap_err();
+    assert_eq!(faults.len(), 2);
+    assert!(faults[0].to_string().contains("what the target is made of"), "{}", faults[0]);
+    let strange = declared(", known: [alarm]").unwrap_err();
+    assert!(strange[0].to_string().contains("target.known"), "{}", strange[0]);
+    assert!(declared(", knwon: [market_value]").is_err(), "an unknown field is refused");
 }

@@ -72,7 +72,7 @@ async fn baseline(world: &World) -> File {
 
 async fn model(world: &World) -> Model {
     let any = Digest::of(b"any");
-    let target = Target { name: "y".into(), kind: Kind::Number, expression: None };
+    let target = Target { name: "y".into(), kind: Kind::Number, expression: None, known: Default::default() };
     let features = Features::compile(batch(0).schema(), &BTreeMap::new(), &[], &target).unwrap();
     let lineage = Lineage {
         selection: any,

@@ -142,7 +142,7 @@ mod tests {
             problem,
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
         };
-        let target = |kind| Target { name: "y".into(), kind, expression: None };
+        let target = |kind| Target { name: "y".into(), kind, expression: None, known: Default::default() };
         let number = target(Kind::Number);
         let regression = served(ProblemType::Regression, "y", &[]);
         let two = served(ProblemType::Binary, "y", &["no", "yes"]);

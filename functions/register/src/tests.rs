@@ -96,7 +96,7 @@ async fn prepared(world: &World) -> Prepared {
 }
 
 async fn features(world: &World) -> File {
-    let target = Target { name: "y".into(), kind: Kind::Number, expression: None };
+    let target = Target { name: "y".into(), kind: Kind::Number, expression: None, known: Default::default() };
     let features = Features::compile(&inputs(), &BTreeMap::new(), &[], &target).unwrap();
     put(world, "features.json", &features.to_json()).await
 }
@@ -180,7 +180,7 @@ async fn champion(world: &World, parts: &[u64], test: u64, inputs: &Schema) {
     };
     let path = BlobPath::run(&name(), "old", Served::FILE);
     world.blobs.put(&path, digest::canonical(&served).as_bytes()).await.unwrap();
-    let target = Target { name: "y".into(), kind: Kind::Number, expression: None };
+    let target = Target { name: "y".into(), kind: Kind::Number, expression: None, known: Default::default() };
     let features = Features::compile(inputs, &BTreeMap::new(), &[], &target).unwrap();
     let features = put(world, "runs/old/features.json", &features.to_json()).await;
     let any = Digest::of(b"any");

@@ -64,7 +64,7 @@ pub struct Pipeline {
 
 /// What is predicted: a column, or an expression over columns that are then withheld from serving.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Target {
     /// A column of the contract.
     Column(String),
@@ -74,6 +74,10 @@ pub enum Target {
         name: String,
         /// How it is made.
         expression: String,
+        /// Columns among those it is made of that are known when a prediction is asked for, as
+        /// the beginning of a length of time is. They are served; all others are withheld.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        known: Vec<String>,
     },
 }
 
@@ -90,6 +94,14 @@ impl Target {
         match self {
             Target::Column(name) => name,
             Target::Expression { expression, .. } => expression,
+        }
+    }
+
+    /// The columns it is made of that are known when a prediction is asked for.
+    pub fn known(&self) -> &[String] {
+        match self {
+            Target::Column(_) => &[],
+            Target::Expression { known, .. } => known,
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct Target {
     /// How it is computed from the dataset's columns; `None` if it is one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
+    /// The columns it is made of that are known when a prediction is asked for, and may be served.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub known: BTreeSet<String>,
 }
 
 impl Target {
@@ -46,8 +49,12 @@ impl Target {
     /// # Errors
     /// If it reads an unknown column, is no expression, or is a date or timestamp.
     pub fn compile(name: &str, expression: Option<&str>, dataset: &Schema) -> Result<Target, Problem> {
-        let target =
-            Target { name: name.to_owned(), kind: Kind::Number, expression: expression.map(str::to_owned) };
+        let target = Target {
+            name: name.to_owned(),
+            kind: Kind::Number,
+            expression: expression.map(str::to_owned),
+            known: BTreeSet::new(),
+        };
         let compiled = target.compiled(dataset).map_err(|problem| problem.field("target"))?;
         if matches!(compiled.kind(), Kind::Date | Kind::Timestamp) {
             return Err(Problem::new("expression", "kind of the target")
@@ -59,8 +66,45 @@ impl Target {
         Ok(Target { kind: compiled.kind(), ..target })
     }
 
-    /// The columns it is made of: these must be absent from the serving schema. An expression's
-    /// own name is among them, in case the dataset has a column of that name.
+    /// The same target, some of whose columns are known when a prediction is asked for: of a
+    /// trip's duration, its beginning.
+    ///
+    /// # Errors
+    /// If the target is not made of one of them, or of nothing else.
+    pub fn knowing(self, known: &[String]) -> Result<Target, Problem> {
+        let target = Target { known: known.iter().cloned().collect(), ..self };
+        match target.known_problem() {
+            Some(problem) => Err(problem),
+            None => Ok(target),
+        }
+    }
+
+    /// The columns that must be absent from the serving schema: those it is made of, but for the
+    /// ones that are known by then.
+    pub fn withheld(&self) -> BTreeSet<String> {
+        let made_of = self.made_of();
+        made_of.difference(&self.known).cloned().collect()
+    }
+
+    fn known_problem(&self) -> Option<Problem> {
+        let read = match &self.expression {
+            Some(text) => expression::columns_read(text).unwrap_or_default(),
+            None => BTreeSet::new(),
+        };
+        let refuse = |found: &str| problem("known column of the target", "target.known", found);
+        if let Some(stranger) = self.known.difference(&read).next() {
+            return Some(refuse(stranger).expected("a column that the target is made of"));
+        }
+        let all = !self.known.is_empty() && read.is_subset(&self.known);
+        all.then(|| {
+            refuse("every column that the target is made of")
+                .expected("one at least that is not known")
+                .hint("what is known need not be predicted")
+        })
+    }
+
+    /// The columns it is made of, known or not. An expression's own name is among them, in case
+    /// the dataset has a column of that name.
     pub fn made_of(&self) -> BTreeSet<String> {
         let mut columns = match &self.expression {
             Some(text) => expression::columns_read(text).unwrap_or_default(),
@@ -345,13 +389,13 @@ fn input_problems(inputs: &Schema, target: &Target) -> Vec<Problem> {
                 .expected(format!("1 to {COLUMNS_MAX}")),
         );
     }
-    let made_of = target.made_of();
+    let withheld = target.withheld();
     let mut seen = BTreeSet::new();
     for field in &inputs.fields {
         if !seen.insert(field.name.as_str()) {
             problems.push(problem("column listed twice", "inputs", &field.name).expected("distinct names"));
         }
-        if made_of.contains(&field.name) {
+        if withheld.contains(&field.name) {
             problems.push(
                 problem("target among the serving columns", "inputs", &field.name)
                     .expected("serving columns the target is not made of")
@@ -365,6 +409,7 @@ fn input_problems(inputs: &Schema, target: &Target) -> Vec<Problem> {
                 .expected("a number, an integer, a boolean or a text"),
         );
     }
+    problems.extend(target.known_problem());
     if let Some(Err(fault)) = target.expression.as_deref().map(expression::columns_read) {
         problems.push(fault.field("target"));
     }
@@ -374,7 +419,7 @@ fn input_problems(inputs: &Schema, target: &Target) -> Vec<Problem> {
 /// An unknown column that the target is made of deserves its real reason.
 fn read_target(fault: Problem, text: &str, target: &Target) -> Problem {
     let read = expression::columns_read(text).unwrap_or_default();
-    match read.intersection(&target.made_of()).next() {
+    match read.intersection(&target.withheld()).next() {
         Some(column) if fault.rule == "unknown column" => {
             let hint = format!("`{column}` is what the target is made of, so no feature may read it");
             fault.hint(hint)

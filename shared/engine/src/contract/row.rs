@@ -16,7 +16,7 @@ pub struct RowRule {
     pub rule: String,
     /// Whether breaking it makes the row bad.
     pub severity: Severity,
-    /// Positions of the columns it reads, one at least.
+    /// Positions of the columns it reads, ascending, one at least.
     pub columns: Vec<usize>,
     schema: Arc<Schema>,
     condition: Expression,
@@ -40,7 +40,9 @@ impl RowRule {
             let found = format!("{text:?}, which is neither true nor false");
             return Err(refuse(found).expected("a condition, as in `sold_at >= built_at`"));
         }
-        let columns: Vec<usize> = condition.columns().keys().filter_map(|name| all.position(name)).collect();
+        let mut columns: Vec<usize> =
+            condition.columns().keys().filter_map(|name| all.position(name)).collect();
+        columns.sort_unstable();
         if columns.is_empty() {
             return Err(refuse(format!("{text:?}, which reads no column")).expected("a condition on columns"));
         }

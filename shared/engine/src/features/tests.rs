@@ -17,7 +17,7 @@ fn duration() -> Target {
     Target::compile("log_duration", Some("log(seconds_between(pickup_at, dropoff_at))"), &trips()).unwrap()
 }
 
-/// The dataset without what leaks the target: here the drop-off alone leaks, the pick-up does not.
+/// The dataset without what the target is made of.
 fn serving() -> Schema {
     let fields = trips()
         .fields
@@ -136,6 +136,39 @@ fn serving_columns_the_target_is_made_of_are_refused() {
     let leaking = Features::compile(&trips(), &BTreeMap::new(), &[], &duration()).unwrap_err();
     let fields: Vec<&str> = leaking.iter().map(|problem| problem.found.as_str()).collect();
     assert_eq!(fields, ["pickup_at", "dropoff_at"]);
+}
+
+#[test]
+fn what_is_known_by_then_may_be_served_and_the_rest_may_not() {
+    let target = duration().knowing(&["pickup_at".to_owned()]).unwrap();
+    assert_eq!(target.withheld().into_iter().collect::<Vec<_>>(), ["dropoff_at", "log_duration"]);
+    assert_eq!(target.made_of(), duration().made_of());
+    let fields = trips().fields.into_iter().filter(|field| field.name != "dropoff_at").collect();
+    let features =
+        Features::compile(&Schema { fields }, &declared(&[("hour", "hour(pickup_at)")]), &[], &target)
+            .unwrap();
+    assert_eq!(Features::from_json(&features.to_json()).unwrap().target(), &target);
+    let leaking = Features::compile(&trips(), &BTreeMap::new(), &[], &target).unwrap_err();
+    let fields: Vec<&str> = leaking.iter().map(|problem| problem.found.as_str()).collect();
+    assert_eq!(fields, ["dropoff_at"]);
+}
+
+#[test]
+fn a_target_that_is_known_altogether_or_knows_a_stranger_is_refused() {
+    let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for (target, names, complaint) in [
+        (duration(), known(&["distance"]), "target.known: known column of the target: found distance"),
+        (duration(), known(&["pickup_at", "dropoff_at"]), "what is known need not be predicted"),
+        (Target::compile("distance", None, &trips()).unwrap(), known(&["distance"]), "found distance"),
+    ] {
+        let told = target.knowing(&names).unwrap_err().to_string();
+        assert!(told.contains(complaint), "{told}");
+    }
+    let whole = String::from_utf8(compiled().to_json()).unwrap();
+    let end = "\"expression\": \"log(seconds_between(pickup_at, dropoff_at))\"";
+    let hostile = whole.replacen(end, &format!("{end}, \"known\": [\"pickup_at\", \"dropoff_at\"]"), 1);
+    assert_ne!(whole, hostile);
+    assert!(Features::from_json(hostile.as_bytes()).is_err());
 }
 
 #[test]
