@@ -61,22 +61,14 @@ pub fn wait(attempts: u32) -> i64 {
     (WAIT_FIRST << doublings).min(WAIT_MAX)
 }
 
-/// What becomes of a notice that did not get through again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// It waits on.
-    Wait(Waiting),
-    /// It has waited long enough.
-    GiveUp,
-}
-
-/// Decides after another attempt failed, at the tick for `at`.
-pub fn next(waiting: &Waiting, at: Time) -> Next {
+/// How a notice waits on after another attempt failed, at the tick for `at`; none where it has
+/// waited long enough and is given up.
+pub fn next(waiting: &Waiting, at: Time) -> Option<Waiting> {
     if at >= waiting.since.plus(GIVE_UP_AFTER) {
-        return Next::GiveUp;
+        return None;
     }
     let attempts = waiting.attempts.saturating_add(1);
-    Next::Wait(Waiting { attempts, next: at.plus(wait(attempts)), ..waiting.clone() })
+    Some(Waiting { attempts, next: at.plus(wait(attempts)), ..waiting.clone() })
 }
 
 #[cfg(test)]

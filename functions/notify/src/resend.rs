@@ -15,7 +15,7 @@ use ports::records::Typed;
 use ports::{Error, ErrorKind, Fault, RecordsExt, Write};
 use tracing::info;
 
-use crate::decide::{self, Next};
+use crate::decide;
 use crate::rows::{self, Waiting};
 use crate::{Handling, Notify, Outcome, refusal};
 
@@ -70,7 +70,7 @@ impl Notify {
                 plan.write(Write::remove(key, version));
             }
             Err(error) => match decide::next(&waiting, at) {
-                Next::Wait(next) if error.may_pass() => plan.write(Write::update(key, version, &next)),
+                Some(next) if error.may_pass() => plan.write(Write::update(key, version, &next)),
                 _ => {
                     info!(notice.id = %id, error = %error, "gave notice {id} up");
                     plan.write(Write::remove(key, version));

@@ -19,7 +19,7 @@ fn read_with(text: &str, parameters: &[(&str, &str)]) -> Result<Wiring, String> 
 }
 
 fn ours() -> Wiring {
-    read(include_str!("../../../infra/template.yaml")).unwrap()
+    read(include_str!("../../../infra/template.yaml")).expect("our template is executed whole")
 }
 
 fn listeners(wiring: &Wiring, bus: Bus, event: &Value) -> Vec<String> {
@@ -324,7 +324,7 @@ fn what_belongs_to_the_executed_part_and_is_not_understood_is_refused() {
 
 /// The small template with its rule replaced by another event source.
 fn with_source(source: &str) -> Result<Wiring, String> {
-    let (before, _) = SMALL.split_once("        Rule:").unwrap();
+    let (before, _) = SMALL.split_once("        Rule:").expect("the template has a rule");
     read(&format!("{before}        Source: {source}\n"))
 }
 
