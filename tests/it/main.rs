@@ -5,5 +5,6 @@
 mod command;
 mod data;
 mod drift;
+mod examples;
 mod story;
 mod tidy;
