@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::data;
+#[cfg(feature = "server")]
+use crate::demo;
 use crate::output::{Done, Form};
 #[cfg(feature = "server")]
 use crate::{client, server};
-use crate::{data, demo};
 
 /// What stands below every command's list.
 #[cfg(not(feature = "server"))]
@@ -85,12 +87,27 @@ Examples:
   millrace drift home-insurance --check --wait   # check now; exit code 3 where it drifted")
     )]
     Drift(data::DriftArguments),
-    /// Play the home-insurance story on generated data.
+    /// Play one model's whole life on generated data, on a server of its own.
+    #[cfg(feature = "server")]
     #[command(after_help = "Example:\n  millrace demo --seed 7 --into demo-data")]
     Demo(demo::DemoArguments),
     #[cfg(feature = "server")]
     #[command(flatten)]
     Server(Box<server::Command>),
+    /// What a job or endpoint runs under; `millrace up` starts it.
+    #[cfg(feature = "server")]
+    #[command(hide = true)]
+    Supervise {
+        /// Where the job stands.
+        directory: std::path::PathBuf,
+    },
+    /// Millrace's own training and serving program, as SageMaker calls a container.
+    #[cfg(feature = "server")]
+    #[command(hide = true)]
+    Boost {
+        /// `train` or `serve`.
+        word: String,
+    },
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  millrace completions bash > ~/.local/share/bash-completion/completions/millrace"
@@ -115,9 +132,17 @@ impl Arguments {
                 #[cfg(not(feature = "server"))]
                 None => unreachable!("the command line was refused without a second file"),
             },
+            #[cfg(feature = "server")]
             Command::Demo(arguments) => demo::demo(&arguments),
             #[cfg(feature = "server")]
             Command::Server(command) => command.run(&self.place, form),
+            #[cfg(feature = "server")]
+            Command::Supervise { directory } => {
+                process::supervise(&directory)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            #[cfg(feature = "server")]
+            Command::Boost { word } => Ok(boost::command::run(Some(&word))),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "millrace", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)

@@ -1,136 +1,283 @@
-//! The home-insurance story on seeded data: what arrives, what is refused, what has drifted.
+//! The home-insurance story: one model's whole life on this machine, on seeded data.
+//!
+//! Month by month: a pipeline is declared, files arrive, a model is trained, judged, approved by
+//! someone else than who asked for it, and answers. In month 4 property prices have moved: the
+//! traffic drifts, the labels show that the error has grown, a challenger is trained on the
+//! newer parts, wins, takes over; and the way back works, and forward again.
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use clap::Args;
-use domain::Digest;
-use domain::row::CheckVerdict;
-use engine::contract::Contract;
-use engine::drift::{self, DriftOptions};
-use engine::intake::Verdict;
-use engine::report::DataReport;
+use domain::row::{CheckVerdict, Fate, File, Model, Upload};
+use domain::{Digest, Event};
 use home_insurance as homes;
+use serde_json::{Value, json};
 
-use crate::data::{Taken, compared, taken};
-use crate::files;
-use crate::output::{self, Done, Error, say};
+use crate::client::Patience;
+use crate::output::{Done, Error};
+use crate::story::Story;
 
-/// Rows of one month.
-const ROWS: usize = 8_000;
+/// Rows of one month's file.
+const ROWS: usize = 4_000;
+
+/// Requests of one month's traffic.
+const REQUESTS: usize = 1_500;
+
+const NAME: &str = "home-insurance";
+const CONTRACT: &str = include_str!("../../examples/home-insurance/contract.yaml");
+const DECLARATION: &str = include_str!("../../examples/home-insurance/pipeline.yaml");
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// The same seed gives the same files, parts and digests.
+    /// The same seed gives the same files, parts, models, reports and verdicts.
     #[arg(long, default_value_t = 7)]
     pub(crate) seed: u64,
-    /// Where files and pages are written.
+    /// The folder for everything the story leaves; an earlier story's is removed.
     #[arg(long, default_value = "demo-data", value_name = "DIR")]
     pub(crate) into: PathBuf,
 }
 
-/// The contract, so that the story can be played from anywhere.
-const CONTRACT: &str = include_str!("../../examples/home-insurance/contract.yaml");
-
-/// One act: what happened, whether it is what the story needs, and what is left of it.
-struct Act {
-    what: &'static str,
-    happened: bool,
-    told: String,
-    left: String,
-}
-
 pub(crate) fn demo(arguments: &DemoArguments) -> Done {
-    let DemoArguments { seed, into } = arguments;
-    std::fs::create_dir_all(into).map_err(|error| format!("make {}: {error}", into.display()))?;
-    let contract = Contract::parse("examples/home-insurance/contract.yaml", CONTRACT);
-    let contract = Arc::new(contract.map_err(|problems| problems[0].to_string())?);
-    let month = |number: u32| homes::month(*seed, number, ROWS);
-    let mut acts = Vec::new();
+    let mut story = Story::begin(&arguments.into, NAME, "2026-03-01T09:00:00Z")?;
+    let seed = arguments.seed;
+    let version = first_month(&mut story, seed)?;
+    third_month(&mut story, seed)?;
+    fourth_month(&mut story, seed)?;
+    let newer = challenge(&mut story, seed, version)?;
+    there_and_back(&mut story, version, newer)?;
+    afterwards(&mut story, newer)?;
+    story.end()
+}
 
-    let files = [
-        ("quotes-2026-01.csv", homes::csv(&month(1)), "a good month is accepted", true, false),
-        ("quotes-2026-02.csv", homes::csv_with_bad_rows(&month(2)), "bad rows go to quarantine", true, true),
-        (
-            "quotes-2026-03-broken.csv",
-            homes::csv_broken(&month(3)),
-            "a broken export is refused",
-            false,
-            true,
-        ),
-        ("quotes-2026-03.csv", homes::csv(&month(3)), "the mended export is accepted", true, false),
-        ("quotes-2026-04.csv", homes::csv(&month(4)), "month 4 keeps the contract", true, false),
-    ];
-    for (name, text, what, accepted, some_bad) in &files {
-        files::write(&into.join(name), text.as_bytes())?;
-        let act = received(into, name, &contract, what)?;
-        let as_told = act.1 == (if *accepted { Verdict::Accepted } else { Verdict::Rejected })
-            && (act.2 > 0) == *some_bad;
-        acts.push(Act { happened: as_told, ..act.0 });
-    }
-    let calm = watched(into, "quotes-2026-01.csv", "quotes-2026-03.csv", &contract, "month 3 is calm")?;
-    acts.push(Act { happened: calm.1 == CheckVerdict::Ok, ..calm.0 });
-    let moved = watched(into, "quotes-2026-01.csv", "quotes-2026-04.csv", &contract, "month 4 has drifted")?;
-    let named = moved.2.iter().any(|column| column == "market_value");
-    acts.push(Act { happened: moved.1 == CheckVerdict::Drift && named, ..moved.0 });
-
-    let failed = acts.iter().filter(|act| !act.happened).count();
-    let rows = acts.into_iter().map(|act| {
-        let mark = if act.happened { "✓" } else { "✕ did not happen" };
-        vec![mark.to_owned(), act.what.to_owned(), act.told, act.left]
+/// Month 1: declared, filled, trained, approved, deployed.
+fn first_month(story: &mut Story, seed: u64) -> Result<u32, Error> {
+    story.scene("Alice declares the pipeline and uploads what the business knows");
+    let application = json!({
+        "pipeline_file": "pipeline.yaml", "pipeline": DECLARATION,
+        "contract_file": "contract.yaml", "contract": CONTRACT,
     });
-    say("");
-    output::table(&["", "act", "what was found", "left behind"], rows.collect(), "");
-    if failed > 0 {
-        return output::error(format!("{failed} of the story's acts did not happen"));
-    }
-    Ok(ExitCode::SUCCESS)
+    let applied = story.person("alice")?.apply(&application)?;
+    let revision = applied["revision"].as_u64();
+    story.act("a pipeline is declared", revision == Some(1), "recorded by digest with its contract", "");
+
+    let month = |number: u32| homes::month(seed, number, ROWS);
+    let good = upload(story, "quotes-2026-01.csv", &homes::csv(&month(1)), "2026-01-31")?;
+    accepted(story, "a good file is accepted", &good);
+    let broken = upload(story, "quotes-2026-02-broken.csv", &homes::csv_broken(&month(2)), "2026-02-28")?;
+    let rejected = matches!(broken.fate, Fate::Rejected { .. }) && broken.rows_bad == broken.rows_read;
+    let reason = if let Fate::Rejected { reason } = &broken.fate { reason.clone() } else { String::new() };
+    let page = left(story, broken.report.as_ref());
+    story.act("a broken export is refused with the page that explains it", rejected, &reason, &page);
+    let mended = upload(story, "quotes-2026-02.csv", &homes::csv_with_bad_rows(&month(2)), "2026-02-28")?;
+    accepted(story, "the mended export is accepted", &mended);
+    let quarantine = left(story, mended.quarantine.as_ref());
+    let told = format!("{} of {} rows", mended.rows_bad, mended.rows_read);
+    story.act("its bad rows are in quarantine", mended.rows_bad == ROWS as u64 / 50, &told, &quarantine);
+
+    story.scene("Alice asks for a model");
+    story.person("alice")?.train(story.pipeline(), "the first model of the year")?;
+    let version = registered(story, "the first model is trained, judged and registered")?;
+
+    story.scene("An approver who did not ask for it decides");
+    let refused = story.person("alice")?.approve(story.pipeline(), version, "mine is fine", None);
+    let why = refused.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let held = refused.is_err_and(|failure| failure.status() == Some(403));
+    story.act("nobody approves what they asked for", held, &why, "");
+    approve(story, "bianca", version)?;
+    deployed(story, "the version is tried, then serves", version)?;
+    Ok(version)
 }
 
-/// A file arrives.
-fn received(
-    into: &Path,
-    name: &str,
-    contract: &Arc<Contract>,
-    what: &'static str,
-) -> Result<(Act, Verdict, u64), Error> {
-    let path = into.join(name);
-    let Taken { outcome, part, quarantine } = taken(&path, contract, (true, true))?;
-    let page = into.join(name.replace(".csv", ".html"));
-    let report = DataReport::of(name, contract, &outcome);
-    files::write(&page, report.html().as_bytes())?;
-    if outcome.rows_bad > 0 {
-        files::write(&into.join(name.replace(".csv", "-quarantine.parquet")), &quarantine)?;
-    }
-    let told = match outcome.verdict {
-        Verdict::Accepted => {
-            files::write(&into.join(name.replace(".csv", ".parquet")), &part)?;
-            let part = Digest::of(&part).short();
-            format!("{} good rows, {} bad; part {part}", outcome.rows_good, outcome.rows_bad)
-        }
-        Verdict::Rejected => outcome.reasons.join("; "),
+/// Month 3: traffic like what was learned.
+fn third_month(story: &mut Story, seed: u64) -> Result<(), Error> {
+    story.scene("March: homes are what they were");
+    story.clock("2026-03-15T12:00:00Z")?;
+    let quotes = homes::month(seed, 3, REQUESTS);
+    let requests: Vec<String> = quotes.iter().map(homes::Quote::request).collect();
+    let answers = story.ask(NAME, "march", &requests)?;
+    let known: Vec<f64> = quotes.iter().map(|quote| quote.claim_cost).collect();
+    let error = relative_error(&answers, &known);
+    let told = format!("{} predictions, off by {:.0} % on average", answers.len(), 100.0 * error);
+    story.act("predictions are answered over HTTP", error < 0.3, &told, "");
+    story.clock("2026-03-31T12:00:00Z")?;
+    let (verdict, _, summary, page) = checked(story)?;
+    story.act("captured traffic of a calm month is calm", verdict == CheckVerdict::Ok, &summary, &page);
+    Ok(())
+}
+
+/// Month 4: property prices have moved; the inputs tell at once, the labels tell later.
+fn fourth_month(story: &mut Story, seed: u64) -> Result<(), Error> {
+    story.scene("April: property prices have moved");
+    story.clock("2026-04-15T12:00:00Z")?;
+    let quotes = homes::month(seed, 4, REQUESTS);
+    let requests: Vec<String> = quotes.iter().map(homes::Quote::request).collect();
+    story.ask(NAME, "april", &requests)?;
+    story.clock("2026-04-30T12:00:00Z")?;
+    let (verdict, columns, summary, page) = checked(story)?;
+    let named = verdict == CheckVerdict::Drift && columns.iter().any(|column| column == "market_value");
+    story.act("the schedule's check finds drift and names the column", named, &summary, &page);
+
+    let labels = Story::labels_of("april", quotes.iter().map(|quote| quote.claim_cost.to_string()));
+    story.person("dora")?.labels(story.pipeline(), labels.as_bytes())?;
+    let (verdict, _, summary, page) = checked(story)?;
+    let grown = verdict == CheckVerdict::ConceptDrift;
+    story.act("the labels show that the error has grown", grown, &summary, &page);
+    Ok(())
+}
+
+/// The newer part arrives, and what waited for it goes on by itself.
+fn challenge(story: &mut Story, seed: u64, version: u32) -> Result<u32, Error> {
+    story.scene("April's file arrives: retraining, which waited for newer data, begins by itself");
+    let april = upload(story, "quotes-2026-04.csv", &homes::csv(&homes::month(seed, 4, ROWS)), "2026-04-30")?;
+    accepted(story, "April is accepted", &april);
+    let newer = registered(story, "the challenger beats the champion on rows neither was trained on")?;
+    let model: Model = story.client().row(story.pipeline(), "models", &newer.to_string())?;
+    let run: Value = story.client().row(story.pipeline(), "runs", &model.run)?;
+    let told = format!(
+        "{}: {}",
+        run["trigger"].as_str().unwrap_or_default(),
+        run["reason"].as_str().unwrap_or_default()
+    );
+    let by_drift = run["trigger"] == "drift" && model.champion == Some(version);
+    story.act("drift asked for the retraining", by_drift, &told, "");
+    approve(story, "carlos", newer)?;
+    deployed(story, "the challenger takes over", newer)?;
+    let quotes = homes::month(seed, 4, REQUESTS);
+    let requests: Vec<String> = quotes.iter().map(homes::Quote::request).collect();
+    let answers = story.ask(NAME, "april-again", &requests)?;
+    let known: Vec<f64> = quotes.iter().map(|quote| quote.claim_cost).collect();
+    let error = relative_error(&answers, &known);
+    let told = format!("off by {:.0} % on average", 100.0 * error);
+    story.act("its answers fit the moved market", error < 0.3, &told, "");
+    Ok(newer)
+}
+
+/// Back to the first version, and forward again.
+fn there_and_back(story: &mut Story, version: u32, newer: u32) -> Result<(), Error> {
+    story.scene("Bianca goes back to the first version, and forward again");
+    story.person("bianca")?.roll_back(story.pipeline(), None, "compare on the books")?;
+    deployed(story, "rollback: the first version serves again", version)?;
+    story.person("bianca")?.roll_back(story.pipeline(), Some(newer), "the newer one it is")?;
+    deployed(story, "and forward: the newer one serves", newer)
+}
+
+/// What a risk officer asks later.
+fn afterwards(story: &mut Story, newer: u32) -> Result<(), Error> {
+    story.scene("Afterwards");
+    let lineage =
+        story.client().get(&crate::client::Client::at(story.pipeline(), &format!("lineage/{newer}")))?;
+    let parts = lineage["parts"].as_array().map_or(0, Vec::len);
+    let by = lineage["approval"]["by"].as_str().unwrap_or_default().to_owned();
+    let told = format!(
+        "{parts} parts, requested by {}, approved by {by}",
+        lineage["run"]["by"].as_str().unwrap_or_default()
+    );
+    story.act("lineage names what is behind the version", parts == 3 && by == "person:carlos", &told, "");
+    let verified = story.client().get(&crate::client::Client::at(story.pipeline(), "verify"))?;
+    let whole = verified["findings"].as_array().is_some_and(Vec::is_empty);
+    let told = format!("{} events and {} rows hold", verified["events"], verified["rows"]);
+    story.act("the ledger is whole", whole, &told, "");
+    let notices = std::fs::read_to_string(story.folder().join("data/notices.jsonl")).unwrap_or_default();
+    let events = verified["events"].as_u64().unwrap_or_default() as usize;
+    let told = format!("{} notices of {events} events", notices.lines().count());
+    let page = story.folder().join("data/notices.jsonl").display().to_string();
+    story.act("people were told", notices.lines().count() >= events.saturating_sub(1), &told, &page);
+    Ok(())
+}
+
+/// Uploads a file as dora and waits for its fate.
+fn upload(story: &mut Story, file: &str, text: &str, as_of: &str) -> Result<Upload, Error> {
+    let ticket =
+        story.person("dora")?.upload_bytes(story.pipeline(), file, text.as_bytes(), Some(as_of.parse()?))?;
+    let id = ticket.upload.clone();
+    story.until(&format!("the fate of {file}"), |recorded| {
+        let upload = match &recorded.envelope.event {
+            Event::PartAccepted { upload, .. }
+            | Event::PartRejected { upload, .. }
+            | Event::UploadRepeated { upload, .. } => upload,
+            _ => return None,
+        };
+        (*upload == id).then_some(())
+    })?;
+    Ok(story.client().wait_for_upload(story.pipeline(), &ticket.upload, Patience::default())?)
+}
+
+fn accepted(story: &mut Story, what: &str, upload: &Upload) {
+    let page = left(story, upload.report.as_ref());
+    let told = format!("{} rows read, {} bad", upload.rows_read, upload.rows_bad);
+    let Fate::Accepted { part } = upload.fate else {
+        return story.act(what, false, &format!("{:?}", upload.fate), &page);
     };
-    say(&format!("{name}: {}", engine::text::terminal(&told)));
-    let left = page.display().to_string();
-    Ok((Act { what, happened: false, told, left }, outcome.verdict, outcome.rows_bad))
+    story.act(what, true, &told, &page);
+    if let Some(report) = &upload.report {
+        story.digest(&format!("report of part {part}"), report.digest);
+    }
+    let found: Result<domain::row::Part, _> =
+        story.client().row(story.pipeline(), "parts", &part.to_string());
+    if let Ok(found) = found {
+        story.digest(&format!("part {part}"), found.data.digest);
+        story.digest(&format!("profile of part {part}"), found.profile.digest);
+    }
 }
 
-/// A month is held against an earlier one.
-fn watched(
-    into: &Path,
-    reference: &str,
-    current: &str,
-    contract: &Arc<Contract>,
-    what: &'static str,
-) -> Result<(Act, CheckVerdict, Vec<String>), Error> {
-    let options = DriftOptions::default();
-    let schema = contract.shared_schema();
-    let report = compared(&into.join(reference), &into.join(current), &schema, &options)?;
-    say("");
-    say(&drift::terminal(&report, output::width()));
-    let place = into.join(format!("drift-{}.json", current.trim_end_matches(".csv")));
-    files::write(&place, &report.written())?;
-    let (told, left) = (report.summary(), place.display().to_string());
-    Ok((Act { what, happened: false, told, left }, report.verdict, report.drifted()))
+/// Waits for a version.
+fn registered(story: &mut Story, what: &str) -> Result<u32, Error> {
+    let (version, reason) = story.until_event("a version", |event| match event {
+        Event::ModelRegistered { version, reason, .. } => Some((*version, reason.clone())),
+        _ => None,
+    })?;
+    let model: Model = story.client().row(story.pipeline(), "models", &version.to_string())?;
+    let whole = Digest::of_json(&model.lineage) == model.binding;
+    let page = story.place(&model.report.path);
+    story.act(what, whole, &format!("version {version}: {reason}"), &page);
+    story.digest(&format!("model {version}"), model.artifact.digest);
+    story.digest(&format!("evaluation of model {version}"), model.lineage.evaluation);
+    Ok(version)
+}
+
+fn approve(story: &mut Story, person: &str, version: u32) -> Result<(), Error> {
+    let model: Model = story.client().row(story.pipeline(), "models", &version.to_string())?;
+    let binding = model.binding;
+    story.person(person)?.approve(story.pipeline(), version, "read the evaluation", Some(binding))?;
+    let told = format!("bound to {}", binding.short());
+    story.act(
+        &format!("{person} approves version {version}"),
+        *model.requested_by.to_string() != *person,
+        &told,
+        "",
+    );
+    Ok(())
+}
+
+fn deployed(story: &mut Story, what: &str, expected: u32) -> Result<(), Error> {
+    let (version, rows) = story.until_event("the deployment", |event| match event {
+        Event::ModelDeployed { version, smoke_rows, .. } => Some((*version, *smoke_rows)),
+        _ => None,
+    })?;
+    let told = format!("version {version} serves; {rows} golden requests answered right");
+    story.act(what, version == expected && rows > 0, &told, "");
+    Ok(())
+}
+
+/// Waits for a check: its verdict, the columns it names, its summary, its page.
+fn checked(story: &mut Story) -> Result<(CheckVerdict, Vec<String>, String, String), Error> {
+    let (verdict, columns, summary, report) = story.until_event("a drift check", |event| match event {
+        Event::DriftChecked { verdict, columns, summary, report, .. } => {
+            Some((*verdict, columns.clone(), summary.clone(), report.clone()))
+        }
+        _ => None,
+    })?;
+    story.digest(&format!("drift report: {verdict}"), report.digest);
+    let page = story.place(&report.path);
+    Ok((verdict, columns, summary, page))
+}
+
+fn left(story: &Story, file: Option<&File>) -> String {
+    file.map(|file| story.place(&file.path)).unwrap_or_default()
+}
+
+/// The mean distance of answers from what turned out to be true, in shares of the true mean.
+fn relative_error(answers: &[f64], known: &[f64]) -> f64 {
+    let distance: f64 = answers.iter().zip(known).map(|(answer, known)| (answer - known).abs()).sum();
+    distance / known.iter().sum::<f64>()
 }

@@ -4,11 +4,16 @@ mod arguments;
 #[cfg(feature = "server")]
 mod client;
 mod data;
+#[cfg(feature = "server")]
 mod demo;
 mod files;
+#[cfg(feature = "server")]
+mod machine;
 mod output;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod story;
 #[cfg(feature = "server")]
 mod up;
 
