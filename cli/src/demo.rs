@@ -8,14 +8,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use domain::row::{CheckVerdict, Fate, File, Model, Upload};
-use domain::{Digest, Event};
+use domain::row::{CheckVerdict, Fate, Model};
 use home_insurance as homes;
 use serde_json::{Value, json};
 
-use crate::client::Patience;
+use crate::acts::{accepted, afterwards, approve, checked, deployed, left, registered, upload};
 use crate::output::{Done, Error};
 use crate::story::Story;
+use crate::taxi;
 
 /// Rows of one month's file.
 const ROWS: usize = 4_000;
@@ -35,9 +35,15 @@ pub(crate) struct DemoArguments {
     /// The folder for everything the story leaves; an earlier story's is removed.
     #[arg(long, default_value = "demo-data", value_name = "DIR")]
     pub(crate) into: PathBuf,
+    /// Tell of New York's taxis instead: the folder of their monthly files, `YYYY-MM.csv`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) taxi: Option<PathBuf>,
 }
 
 pub(crate) fn demo(arguments: &DemoArguments) -> Done {
+    if let Some(months) = &arguments.taxi {
+        return taxi::taxi(months, &arguments.into);
+    }
     let mut story = Story::begin(&arguments.into, NAME, "2026-03-01T09:00:00Z")?;
     let seed = arguments.seed;
     let version = first_month(&mut story, seed)?;
@@ -45,7 +51,7 @@ pub(crate) fn demo(arguments: &DemoArguments) -> Done {
     fourth_month(&mut story, seed)?;
     let newer = challenge(&mut story, seed, version)?;
     there_and_back(&mut story, version, newer)?;
-    afterwards(&mut story, newer)?;
+    afterwards(&mut story, newer, 3)?;
     story.end()
 }
 
@@ -61,14 +67,16 @@ fn first_month(story: &mut Story, seed: u64) -> Result<u32, Error> {
     story.act("a pipeline is declared", revision == Some(1), "recorded by digest with its contract", "");
 
     let month = |number: u32| homes::month(seed, number, ROWS);
-    let good = upload(story, "quotes-2026-01.csv", &homes::csv(&month(1)), "2026-01-31")?;
+    let good = upload(story, "dora", "quotes-2026-01.csv", &homes::csv(&month(1)), "2026-01-31")?;
     accepted(story, "a good file is accepted", &good);
-    let broken = upload(story, "quotes-2026-02-broken.csv", &homes::csv_broken(&month(2)), "2026-02-28")?;
+    let broken =
+        upload(story, "dora", "quotes-2026-02-broken.csv", &homes::csv_broken(&month(2)), "2026-02-28")?;
     let rejected = matches!(broken.fate, Fate::Rejected { .. }) && broken.rows_bad == broken.rows_read;
     let reason = if let Fate::Rejected { reason } = &broken.fate { reason.clone() } else { String::new() };
     let page = left(story, broken.report.as_ref());
     story.act("a broken export is refused with the page that explains it", rejected, &reason, &page);
-    let mended = upload(story, "quotes-2026-02.csv", &homes::csv_with_bad_rows(&month(2)), "2026-02-28")?;
+    let mended =
+        upload(story, "dora", "quotes-2026-02.csv", &homes::csv_with_bad_rows(&month(2)), "2026-02-28")?;
     accepted(story, "the mended export is accepted", &mended);
     let quarantine = left(story, mended.quarantine.as_ref());
     let told = format!("{} of {} rows", mended.rows_bad, mended.rows_read);
@@ -128,7 +136,8 @@ fn fourth_month(story: &mut Story, seed: u64) -> Result<(), Error> {
 /// The newer part arrives, and what waited for it goes on by itself.
 fn challenge(story: &mut Story, seed: u64, version: u32) -> Result<u32, Error> {
     story.scene("April's file arrives: retraining, which waited for newer data, begins by itself");
-    let april = upload(story, "quotes-2026-04.csv", &homes::csv(&homes::month(seed, 4, ROWS)), "2026-04-30")?;
+    let april =
+        upload(story, "dora", "quotes-2026-04.csv", &homes::csv(&homes::month(seed, 4, ROWS)), "2026-04-30")?;
     accepted(story, "April is accepted", &april);
     let newer = registered(story, "the challenger beats the champion on rows neither was trained on")?;
     let model: Model = story.client().row(story.pipeline(), "models", &newer.to_string())?;
@@ -159,121 +168,6 @@ fn there_and_back(story: &mut Story, version: u32, newer: u32) -> Result<(), Err
     deployed(story, "rollback: the first version serves again", version)?;
     story.person("bianca")?.roll_back(story.pipeline(), Some(newer), "the newer one it is")?;
     deployed(story, "and forward: the newer one serves", newer)
-}
-
-/// What a risk officer asks later.
-fn afterwards(story: &mut Story, newer: u32) -> Result<(), Error> {
-    story.scene("Afterwards");
-    let lineage =
-        story.client().get(&crate::client::Client::at(story.pipeline(), &format!("lineage/{newer}")))?;
-    let parts = lineage["parts"].as_array().map_or(0, Vec::len);
-    let by = lineage["approval"]["by"].as_str().unwrap_or_default().to_owned();
-    let told = format!(
-        "{parts} parts, requested by {}, approved by {by}",
-        lineage["run"]["by"].as_str().unwrap_or_default()
-    );
-    story.act("lineage names what is behind the version", parts == 3 && by == "person:carlos", &told, "");
-    let verified = story.client().get(&crate::client::Client::at(story.pipeline(), "verify"))?;
-    let whole = verified["findings"].as_array().is_some_and(Vec::is_empty);
-    let told = format!("{} events and {} rows hold", verified["events"], verified["rows"]);
-    story.act("the ledger is whole", whole, &told, "");
-    let notices = std::fs::read_to_string(story.folder().join("data/notices.jsonl")).unwrap_or_default();
-    let events = verified["events"].as_u64().unwrap_or_default() as usize;
-    let told = format!("{} notices of {events} events", notices.lines().count());
-    let page = story.folder().join("data/notices.jsonl").display().to_string();
-    story.act("people were told", notices.lines().count() >= events.saturating_sub(1), &told, &page);
-    Ok(())
-}
-
-/// Uploads a file as dora and waits for its fate.
-fn upload(story: &mut Story, file: &str, text: &str, as_of: &str) -> Result<Upload, Error> {
-    let ticket =
-        story.person("dora")?.upload_bytes(story.pipeline(), file, text.as_bytes(), Some(as_of.parse()?))?;
-    let id = ticket.upload.clone();
-    story.until(&format!("the fate of {file}"), |recorded| {
-        let upload = match &recorded.envelope.event {
-            Event::PartAccepted { upload, .. }
-            | Event::PartRejected { upload, .. }
-            | Event::UploadRepeated { upload, .. } => upload,
-            _ => return None,
-        };
-        (*upload == id).then_some(())
-    })?;
-    Ok(story.client().wait_for_upload(story.pipeline(), &ticket.upload, Patience::default())?)
-}
-
-fn accepted(story: &mut Story, what: &str, upload: &Upload) {
-    let page = left(story, upload.report.as_ref());
-    let told = format!("{} rows read, {} bad", upload.rows_read, upload.rows_bad);
-    let Fate::Accepted { part } = upload.fate else {
-        return story.act(what, false, &format!("{:?}", upload.fate), &page);
-    };
-    story.act(what, true, &told, &page);
-    if let Some(report) = &upload.report {
-        story.digest(&format!("report of part {part}"), report.digest);
-    }
-    let found: Result<domain::row::Part, _> =
-        story.client().row(story.pipeline(), "parts", &part.to_string());
-    if let Ok(found) = found {
-        story.digest(&format!("part {part}"), found.data.digest);
-        story.digest(&format!("profile of part {part}"), found.profile.digest);
-    }
-}
-
-/// Waits for a version.
-fn registered(story: &mut Story, what: &str) -> Result<u32, Error> {
-    let (version, reason) = story.until_event("a version", |event| match event {
-        Event::ModelRegistered { version, reason, .. } => Some((*version, reason.clone())),
-        _ => None,
-    })?;
-    let model: Model = story.client().row(story.pipeline(), "models", &version.to_string())?;
-    let whole = Digest::of_json(&model.lineage) == model.binding;
-    let page = story.place(&model.report.path);
-    story.act(what, whole, &format!("version {version}: {reason}"), &page);
-    story.digest(&format!("model {version}"), model.artifact.digest);
-    story.digest(&format!("evaluation of model {version}"), model.lineage.evaluation);
-    Ok(version)
-}
-
-fn approve(story: &mut Story, person: &str, version: u32) -> Result<(), Error> {
-    let model: Model = story.client().row(story.pipeline(), "models", &version.to_string())?;
-    let binding = model.binding;
-    story.person(person)?.approve(story.pipeline(), version, "read the evaluation", Some(binding))?;
-    let told = format!("bound to {}", binding.short());
-    story.act(
-        &format!("{person} approves version {version}"),
-        *model.requested_by.to_string() != *person,
-        &told,
-        "",
-    );
-    Ok(())
-}
-
-fn deployed(story: &mut Story, what: &str, expected: u32) -> Result<(), Error> {
-    let (version, rows) = story.until_event("the deployment", |event| match event {
-        Event::ModelDeployed { version, smoke_rows, .. } => Some((*version, *smoke_rows)),
-        _ => None,
-    })?;
-    let told = format!("version {version} serves; {rows} golden requests answered right");
-    story.act(what, version == expected && rows > 0, &told, "");
-    Ok(())
-}
-
-/// Waits for a check: its verdict, the columns it names, its summary, its page.
-fn checked(story: &mut Story) -> Result<(CheckVerdict, Vec<String>, String, String), Error> {
-    let (verdict, columns, summary, report) = story.until_event("a drift check", |event| match event {
-        Event::DriftChecked { verdict, columns, summary, report, .. } => {
-            Some((*verdict, columns.clone(), summary.clone(), report.clone()))
-        }
-        _ => None,
-    })?;
-    story.digest(&format!("drift report: {verdict}"), report.digest);
-    let page = story.place(&report.path);
-    Ok((verdict, columns, summary, page))
-}
-
-fn left(story: &Story, file: Option<&File>) -> String {
-    file.map(|file| story.place(&file.path)).unwrap_or_default()
 }
 
 /// The mean distance of answers from what turned out to be true, in shares of the true mean.

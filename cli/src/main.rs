@@ -1,5 +1,7 @@
 //! The `millrace` command: what can be done, as a table of contents.
 
+#[cfg(feature = "server")]
+mod acts;
 mod arguments;
 #[cfg(feature = "server")]
 mod client;
@@ -14,6 +16,8 @@ mod output;
 mod server;
 #[cfg(feature = "server")]
 mod story;
+#[cfg(feature = "server")]
+mod taxi;
 #[cfg(feature = "server")]
 mod up;
 
