@@ -82,16 +82,16 @@ fn first_month(story: &mut Story, seed: u64) -> Result<u32, Error> {
     let told = format!("{} of {} rows", mended.rows_bad, mended.rows_read);
     story.act("its bad rows are in quarantine", mended.rows_bad == ROWS as u64 / 50, &told, &quarantine);
 
-    story.scene("Alice asks for a model");
-    story.person("alice")?.train(story.pipeline(), "the first model of the year")?;
+    story.scene("Bianca asks for a model");
+    story.person("bianca")?.train(story.pipeline(), "the first model of the year")?;
     let version = registered(story, "the first model is trained, judged and registered")?;
 
-    story.scene("An approver who did not ask for it decides");
-    let refused = story.person("alice")?.approve(story.pipeline(), version, "mine is fine", None);
+    story.scene("Bianca may approve, but not what she asked for herself");
+    let refused = story.person("bianca")?.approve(story.pipeline(), version, "mine is fine", None);
     let why = refused.as_ref().err().map(ToString::to_string).unwrap_or_default();
     let held = refused.is_err_and(|failure| failure.status() == Some(403));
     story.act("nobody approves what they asked for", held, &why, "");
-    approve(story, "bianca", version)?;
+    approve(story, "carlos", version)?;
     deployed(story, "the version is tried, then serves", version)?;
     Ok(version)
 }
