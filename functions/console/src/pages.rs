@@ -19,7 +19,7 @@ impl Console {
     /// All pipelines.
     pub(crate) async fn overview_page(&self) -> Granted {
         let mut rows = Vec::new();
-        for name in self.names().await? {
+        for name in self.records.pipelines().await? {
             let summary = self.summary(&name).await?;
             let number = |field: &str| Cell::count(summary[field].as_u64().unwrap_or_default());
             rows.push(vec![

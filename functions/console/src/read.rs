@@ -18,15 +18,10 @@ const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
 const EVENTS_MAX: usize = 1_000;
 
 impl Console {
-    pub(crate) async fn names(&self) -> Result<Vec<PipelineName>, Error> {
-        let listed = self.records.all::<Value>(Key::PIPELINES, "").await?;
-        Ok(listed.into_iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
-    }
-
     /// Everything at a glance.
     pub(crate) async fn status(&self, cx: &Cx) -> Granted {
         let mut pipelines = Vec::new();
-        for name in self.names().await? {
+        for name in self.records.pipelines().await? {
             pipelines.push(self.summary(&name).await?);
         }
         Ok(Response::json(200, &json!({ "now": cx.now, "pipelines": pipelines })))
@@ -34,7 +29,7 @@ impl Console {
 
     pub(crate) async fn pipelines(&self) -> Granted {
         let mut items = Vec::new();
-        for name in self.names().await? {
+        for name in self.records.pipelines().await? {
             items.push(self.summary(&name).await?);
         }
         Ok(Response::json(200, &json!({ "items": items })))

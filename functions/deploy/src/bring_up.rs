@@ -5,13 +5,13 @@ use domain::row::{Deployment, DeploymentState, Endpoint, Model};
 use ports::endpoints::Capture;
 use ports::handler::{Plan, decide_again};
 use ports::records::Typed;
-use ports::{EndpointSpec, Error, Fault, RecordsExt, Write};
+use ports::{EndpointSpec, Error, Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
 use crate::decide::{self, Next};
 use crate::queue::conclude;
 use crate::rows::{self, Waiting};
-use crate::{Deploy, Handling, smoke};
+use crate::{Deploy, smoke};
 
 /// A deployment in flight, with what it needs.
 struct Flight {
@@ -152,7 +152,7 @@ impl Deploy {
         let deployment = &mut waiting.deployment;
         info!(pipeline = %handling.pipeline, deployment = %deployment.id, version = deployment.version, smoke_rows, "the golden requests were answered right");
         deployment.state = DeploymentState::Switching { smoke_rows };
-        let mut plan = self.plan(handling, &format!("switch {}", deployment.id));
+        let mut plan = handling.plan(self.name(), &format!("switch {}", deployment.id));
         let key = rows::waiting_key(handling.pipeline, &deployment.id);
         plan.write(Write::update(key, flight.waiting.version, &waiting));
         Ok(plan.commit(&*self.records).await.map(|_| Step::Again))
@@ -220,7 +220,7 @@ impl Deploy {
     async fn ending(&self, handling: Handling<'_>, flight: &Flight, step: &str) -> Result<Plan, Fault> {
         let pipeline = handling.pipeline;
         let id = &flight.row.value.id;
-        let mut plan = self.plan(handling, &format!("{step} {id}"));
+        let mut plan = handling.plan(self.name(), &format!("{step} {id}"));
         plan.correlate(&flight.waiting.value.correlation);
         let (version, mut queue) = rows::queue(&*self.records, pipeline).await?;
         queue.in_flight = queue.in_flight.filter(|flight| flight != id);

@@ -13,8 +13,8 @@ pub mod smoke;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Event, Input, PipelineName};
-use ports::{Blobs, Cx, Endpoints, Fault, Handler, Records};
+use domain::{Event, Input};
+use ports::{Blobs, Cx, Endpoints, Fault, Handler, Handling, Records, RecordsExt as _};
 use tracing::info;
 
 use crate::decide::Demand;
@@ -28,14 +28,6 @@ pub struct Deploy {
     pub blobs: Arc<dyn Blobs>,
     /// What answers.
     pub endpoints: Arc<dyn Endpoints>,
-}
-
-/// One handling: what it was given.
-#[derive(Clone, Copy)]
-pub(crate) struct Handling<'a> {
-    pub(crate) cx: &'a Cx,
-    pub(crate) input: &'a Input,
-    pub(crate) pipeline: &'a PipelineName,
 }
 
 #[async_trait]
@@ -85,7 +77,7 @@ impl Deploy {
         concerned: impl Fn(&str, &str) -> bool + Send + Sync,
     ) -> Result<(), Fault> {
         let mut first = Ok(());
-        for pipeline in rows::pipelines(&*self.records).await? {
+        for pipeline in self.records.pipelines().await? {
             let handling = Handling { cx, input, pipeline: &pipeline };
             let outcome = match self.in_flight(&pipeline).await? {
                 _ if matches!(input, Input::Tick { .. }) => self.go_on(handling).await,

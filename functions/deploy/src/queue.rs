@@ -3,18 +3,14 @@
 use domain::row::{Deployment, DeploymentState};
 use domain::{Actor, Event, Input, PipelineName};
 use ports::handler::{Plan, decide_again, id_of};
-use ports::{Error, Fault, Handler as _, RecordsExt, Write};
+use ports::{Error, Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
+use crate::Deploy;
 use crate::decide::{self, Demand, Place};
 use crate::rows::{self, Waiting};
-use crate::{Deploy, Handling};
 
 impl Deploy {
-    pub(crate) fn plan(&self, handling: Handling<'_>, step: &str) -> Plan {
-        Plan::new(self.name(), handling.cx, handling.input, handling.pipeline, step)
-    }
-
     /// The deployment in flight, with its endpoint.
     pub(crate) async fn in_flight(&self, pipeline: &PipelineName) -> Result<Option<(String, String)>, Fault> {
         let (_, queue) = rows::queue(&*self.records, pipeline).await?;
@@ -76,7 +72,7 @@ impl Deploy {
             other => other.id(),
         };
         let mut waiting = Waiting { deployment, correlation, begun: None };
-        let mut plan = self.plan(handling, "enter");
+        let mut plan = handling.plan(self.name(), "enter");
         match place {
             Place::Begin => {
                 begin(&mut plan, handling, &mut waiting);
@@ -157,7 +153,7 @@ impl Deploy {
             .or_else(|| decide::serves_already(version, endpoint.as_ref()));
         info!(pipeline = %pipeline, deployment = id, version, refused = ?refused, "the next deployment's turn has come");
 
-        let mut plan = self.plan(handling, &format!("next {id}"));
+        let mut plan = handling.plan(self.name(), &format!("next {id}"));
         plan.correlate(&waiting.correlation);
         queue.waiting = None;
         match refused {

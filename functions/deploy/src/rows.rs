@@ -23,20 +23,6 @@ pub struct Waiting {
     pub begun: Option<Time>,
 }
 
-/// All pipelines.
-pub(crate) async fn pipelines(records: &dyn Records) -> Result<Vec<PipelineName>> {
-    let mut names = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = records.list(Key::PIPELINES, "", after.as_deref()).await?;
-        names.extend(page.records.iter().filter_map(|record| record.key.sort.parse().ok()));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(names),
-        }
-    }
-}
-
 /// Under which name a version is brought up to be tried: unique for each deployment, at most
 /// 32 + 1 + 12 characters.
 pub fn staging(endpoint: &str, deployment: &str) -> String {

@@ -4,14 +4,14 @@ use domain::row::{Check, File};
 use domain::{BlobPath, Event, Input, Time};
 use engine::drift::{self, DriftOptions, DriftReport};
 use ports::handler::{Plan, decide_again, id_of};
-use ports::{BlobsExt, Error, Fault, Handler as _, RecordsExt, Write};
+use ports::{BlobsExt, Error, Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
 use crate::decide::{self, Cursor};
 use crate::labels::Known;
 use crate::rows::{self, Serving};
 use crate::window::{Gathering, Window};
-use crate::{Drift, Handling, traffic};
+use crate::{Drift, traffic};
 
 /// What was found, and where it is written down.
 struct Found {

@@ -16,8 +16,8 @@ pub mod window;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Event, Input, PipelineName};
-use ports::{Blobs, Cx, Fault, Handler, Records};
+use domain::{Event, Input};
+use ports::{Blobs, Cx, Fault, Handler, Handling, Records, RecordsExt as _};
 use tracing::info;
 
 /// The function.
@@ -27,14 +27,6 @@ pub struct Drift {
     pub records: Arc<dyn Records>,
     /// Our own files, captured traffic among them.
     pub blobs: Arc<dyn Blobs>,
-}
-
-/// One handling: what it was given.
-#[derive(Clone, Copy)]
-pub(crate) struct Handling<'a> {
-    pub(crate) cx: &'a Cx,
-    pub(crate) input: &'a Input,
-    pub(crate) pipeline: &'a PipelineName,
 }
 
 #[async_trait]
@@ -53,7 +45,7 @@ impl Handler for Drift {
             },
             Input::Tick { .. } => {
                 let mut first = Ok(());
-                for pipeline in rows::pipelines(&*self.records).await? {
+                for pipeline in self.records.pipelines().await? {
                     let handling = Handling { cx, input, pipeline: &pipeline };
                     if let Err(fault) = self.check(handling).await {
                         info!(pipeline = %pipeline, fault = %fault, "traffic could not be checked");

@@ -32,12 +32,6 @@ pub(crate) fn cursor_key(pipeline: &PipelineName) -> Key {
     Key::named(pipeline, prefix::CURSOR, "drift")
 }
 
-/// All pipelines.
-pub(crate) async fn pipelines(records: &dyn Records) -> Result<Vec<PipelineName>> {
-    let rows = records.all::<serde::de::IgnoredAny>(Key::PIPELINES, "").await?;
-    Ok(rows.iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
-}
-
 /// What serves now, if anything does.
 pub(crate) async fn serving(records: &dyn Records, pipeline: &PipelineName) -> Result<Option<Serving>> {
     let Some(applied) = records.read::<Applied>(&Key::of(pipeline, prefix::PIPELINE)).await? else {

@@ -16,10 +16,9 @@ mod rows;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::Input;
 use domain::input::ObjectCreated;
-use domain::{Input, PipelineName};
-use ports::handler::Plan;
-use ports::{Blobs, Cx, Fault, Handler, Records};
+use ports::{Blobs, Cx, Fault, Handler, Handling, Records};
 use tracing::info;
 
 use crate::arrival::Arrival;
@@ -34,14 +33,6 @@ pub struct Ingest {
     pub blobs: Arc<dyn Blobs>,
     /// Where uploads land. It is read, never written.
     pub incoming: Arc<dyn Blobs>,
-}
-
-/// One handling: what it was given.
-#[derive(Clone, Copy)]
-pub(crate) struct Handling<'a> {
-    pub(crate) cx: &'a Cx,
-    pub(crate) input: &'a Input,
-    pub(crate) pipeline: &'a PipelineName,
 }
 
 #[async_trait]
@@ -60,10 +51,6 @@ impl Handler for Ingest {
 }
 
 impl Ingest {
-    pub(crate) fn plan(&self, handling: Handling<'_>, step: &str) -> Plan {
-        Plan::new(self.name(), handling.cx, handling.input, handling.pipeline, step)
-    }
-
     /// Answers an object that landed.
     async fn landed(&self, cx: &Cx, input: &Input, object: &ObjectCreated) -> Result<(), Fault> {
         let Some(landing) = Landing::read(&object.key, object.size).map_err(Fault::Reject)? else {

@@ -4,11 +4,11 @@ use domain::key::prefix;
 use domain::row::Ticket;
 use domain::{BlobPath, Input, Key, PipelineName, Time, limit};
 use ports::handler::id_of;
-use ports::{Cx, ErrorKind, Fault, Record, Write};
+use ports::{Cx, ErrorKind, Fault, Handler as _, Handling, Record, RecordsExt as _, Write};
 use tracing::info;
 
+use crate::Ingest;
 use crate::arrival::Arrival;
-use crate::{Handling, Ingest, rows};
 
 /// What a tick may still do, so that it ends within its function's time.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Ingest {
             bytes: limit::TICK_BYTES_MAX,
         };
         let start = id_of(&input.id(), "start");
-        let mut pipelines = rows::pipelines(&*self.records).await?;
+        let mut pipelines = self.records.pipelines().await?;
         let turn = u64::from_str_radix(&start, 16).expect("an id is 12 hexadecimal digits");
         let first_pipeline = turn as usize % pipelines.len().max(1);
         pipelines.rotate_left(first_pipeline);
@@ -114,7 +114,7 @@ impl Ingest {
         if ticket.at.plus(limit::TICKET_DAYS * Time::DAY) > at {
             return Ok(());
         }
-        let mut plan = self.plan(handling, &format!("expire/{upload}"));
+        let mut plan = handling.plan(self.name(), &format!("expire/{upload}"));
         plan.write(Write::remove(key, version));
         match plan.commit(&*self.records).await {
             Ok(_) => {

@@ -5,13 +5,13 @@ use domain::row::{Accepted, Counts, Fate, Part, Upload};
 use domain::{Event, Input, Key};
 use ports::handler::{Plan, decide_again};
 use ports::records::Typed;
-use ports::{Fault, RecordsExt, Write};
+use ports::{Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
 use crate::arrival::Arrival;
 use crate::decide::{self, Finding};
 use crate::judge::{Judged, accepted_key};
-use crate::{Handling, Ingest, rows};
+use crate::{Ingest, rows};
 
 impl Ingest {
     /// Records an upload's fate, once: whoever finds it recorded has nothing to do.
@@ -33,7 +33,7 @@ impl Ingest {
             let counts = records.read::<Counts>(&Key::of(pipeline, prefix::COUNTS)).await?;
             let parts = counts.as_ref().map_or(0, |counts| counts.value.parts);
             let fate = decide::fate(&judged.finding, accepted.as_ref().map(|row| &row.value), parts);
-            let mut plan = self.plan(handling, step);
+            let mut plan = handling.plan(self.name(), step);
             if let Input::Tick { .. } = handling.input {
                 // One tick begins several stories: each is its upload's.
                 plan.correlate(&arrival.upload);

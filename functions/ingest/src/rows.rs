@@ -55,12 +55,6 @@ impl Ingest {
     }
 }
 
-/// All pipelines.
-pub(crate) async fn pipelines(records: &dyn Records) -> Result<Vec<PipelineName>> {
-    let rows = records.all::<serde::de::IgnoredAny>(Key::PIPELINES, "").await?;
-    Ok(rows.iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
-}
-
 pub(crate) fn upload_key(pipeline: &PipelineName, upload: &str) -> Key {
     Key::named(pipeline, prefix::UPLOAD, upload)
 }

@@ -14,9 +14,8 @@ use async_trait::async_trait;
 use domain::key::prefix;
 use domain::pipeline::Channel;
 use domain::row::Applied;
-use domain::{Envelope, Input, Key, PipelineName};
-use ports::handler::Plan;
-use ports::{Cx, Error, Fault, Handler, Notice, Notices, Records, RecordsExt, Write, ledger};
+use domain::{Envelope, Input, Key};
+use ports::{Cx, Error, Fault, Handler, Handling, Notice, Notices, Records, RecordsExt, Write, ledger};
 use tracing::info;
 
 use crate::rows::Waiting;
@@ -28,21 +27,6 @@ pub struct Notify {
     pub records: Arc<dyn Records>,
     /// Where notices go.
     pub notices: Arc<dyn Notices>,
-}
-
-/// One handling: what it was given.
-#[derive(Clone, Copy)]
-pub(crate) struct Handling<'a> {
-    pub(crate) cx: &'a Cx,
-    pub(crate) input: &'a Input,
-    pub(crate) pipeline: &'a PipelineName,
-}
-
-impl Handling<'_> {
-    /// The commit about one notice. Each has its own: what became of one says nothing of another.
-    pub(crate) fn plan(&self, notice: &str) -> Plan {
-        Plan::new("notify", self.cx, self.input, self.pipeline, notice)
-    }
 }
 
 #[async_trait]
@@ -58,7 +42,7 @@ impl Handler for Notify {
             }
             Input::Tick { at } => {
                 let mut outcome = Outcome::default();
-                for pipeline in rows::pipelines(&*self.records).await? {
+                for pipeline in self.records.pipelines().await? {
                     let handling = Handling { cx, input, pipeline: &pipeline };
                     if let Err(fault) = self.resend(handling, *at, &mut outcome).await {
                         info!(pipeline = %pipeline, fault = %fault, "notices could not be sent again");
@@ -95,7 +79,7 @@ impl Notify {
         channel: &Channel,
         notice: Notice,
     ) -> Result<(), Fault> {
-        let mut plan = handling.plan(&notice.id);
+        let mut plan = handling.plan(self.name(), &notice.id);
         let mark = ledger::handled_key(handling.pipeline, &plan.clone().into_commit().id);
         if self.records.get(&mark).await?.is_some() {
             return Ok(());

@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use domain::key::prefix;
 use domain::{Key, Time};
 use ports::records::Typed;
-use ports::{Error, ErrorKind, Fault, RecordsExt, Write};
+use ports::{Error, ErrorKind, Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
 use crate::decide;
 use crate::rows::{self, Waiting};
-use crate::{Handling, Notify, Outcome, refusal};
+use crate::{Notify, Outcome, refusal};
 
 /// Notices of one pipeline that one tick tries: with a second each they end within the
 /// function's time. The next tick goes on.
@@ -63,7 +63,7 @@ impl Notify {
         let Typed { version, value: waiting } = row;
         let id = waiting.notice.id.clone();
         let key = rows::waiting_key(handling.pipeline, &id);
-        let mut plan = handling.plan(&id);
+        let mut plan = handling.plan(self.name(), &id);
         match self.attempt(&waiting, silent).await {
             Ok(()) => {
                 info!(notice.id = %id, "sent notice {id} to {}", decide::shown(&waiting.channel));
@@ -98,7 +98,7 @@ impl Notify {
             Ok(()) => {
                 info!(notice.id = %id, "sent notice {id} after all");
                 // Another step than the one that gave it up, which was committed before.
-                let mut plan = handling.plan(&format!("{id} after all"));
+                let mut plan = handling.plan(self.name(), &format!("{id} after all"));
                 plan.write(Write::remove(Key::of(handling.pipeline, sort), row.version));
                 plan.commit(&*self.records).await?;
             }

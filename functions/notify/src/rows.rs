@@ -3,7 +3,7 @@
 use domain::key::prefix;
 use domain::pipeline::Channel;
 use domain::{Key, PipelineName, Time};
-use ports::{Notice, Records, RecordsExt, Result};
+use ports::Notice;
 use serde::{Deserialize, Serialize};
 
 /// A notice that has not got through (`waiting/notify/<notice>`), or was given up
@@ -42,10 +42,4 @@ pub fn given_up_prefix(at: Time) -> String {
 /// Where a notice that was given up is kept.
 pub fn given_up_key(pipeline: &PipelineName, at: Time, notice: &str) -> Key {
     Key::of(pipeline, format!("{}{notice}", given_up_prefix(at)))
-}
-
-/// All pipelines.
-pub(crate) async fn pipelines(records: &dyn Records) -> Result<Vec<PipelineName>> {
-    let rows = records.all::<serde::de::IgnoredAny>(Key::PIPELINES, "").await?;
-    Ok(rows.iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
 }

@@ -7,12 +7,12 @@ use engine::features::Features;
 use ports::handler::decide_again;
 use ports::jobs::Work;
 use ports::records::Typed;
-use ports::{BlobsExt, Error, Fault, JobSpec, ProgramSpec, Write};
+use ports::{BlobsExt, Error, Fault, Handler as _, Handling, JobSpec, ProgramSpec, Write};
 use tracing::info;
 
 use crate::decide::{self, Feed};
 use crate::rows::{self, Ask, Champion, Waiting};
-use crate::{Handling, Register, Stop, compare, naive};
+use crate::{Register, Stop, compare, naive};
 
 /// What is judged: the run with everything about it.
 struct Candidate {
@@ -202,7 +202,7 @@ impl Register {
     ) -> Result<(), Error> {
         let Typed { version, value: mut run } = run;
         let jobs: Vec<String> = waiting.asks().map(|ask| ask.job.clone()).collect();
-        let mut plan = self.plan(handling, &format!("begin {}", run.id));
+        let mut plan = handling.plan(self.name(), &format!("begin {}", run.id));
         plan.correlate(&waiting.correlation);
         plan.emit(Event::PredictionsRequested {
             run: run.id.clone(),
@@ -227,7 +227,7 @@ impl Register {
     ) -> Result<(), Error> {
         let Typed { version, value: mut run } = run;
         info!(pipeline = %handling.pipeline, run = %run.id, reason = %reason, "the candidate is rejected");
-        let mut plan = self.plan(handling, &format!("reject {}", run.id));
+        let mut plan = handling.plan(self.name(), &format!("reject {}", run.id));
         plan.correlate(correlation);
         plan.emit(Event::ModelRejected { run: run.id.clone(), version: None, reason: reason.clone() });
         run.state = RunState::Rejected { reason };

@@ -11,11 +11,12 @@ use engine::csv::{Dialect, Header, Records};
 use engine::metrics::{Loss, Outcomes, Prediction, Truth};
 use engine::table::{Column, Field, Schema};
 use ports::BlobsExt;
+use ports::Handling;
 
 use crate::evaluate::evaluation;
 use crate::read::{self, Batches, Chunks};
 use crate::rows::{self, Ask, Waiting};
-use crate::{Handling, Register, Stop};
+use crate::{Register, Stop};
 
 /// A judgement with everything it left behind.
 #[derive(Clone, Debug)]

@@ -18,9 +18,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::key::prefix;
-use domain::{Event, Input, Key, PipelineName};
-use ports::handler::Plan;
-use ports::{Blobs, Cx, Error, Fault, Handler, Jobs, Records, RecordsExt};
+use domain::{Event, Input, Key};
+use ports::{Blobs, Cx, Error, Fault, Handler, Handling, Jobs, Records, RecordsExt};
 use tracing::info;
 
 use crate::rows::Waiting;
@@ -34,14 +33,6 @@ pub struct Register {
     pub blobs: Arc<dyn Blobs>,
     /// Who predicts.
     pub jobs: Arc<dyn Jobs>,
-}
-
-/// One handling: what it was given.
-#[derive(Clone, Copy)]
-pub(crate) struct Handling<'a> {
-    pub(crate) cx: &'a Cx,
-    pub(crate) input: &'a Input,
-    pub(crate) pipeline: &'a PipelineName,
 }
 
 /// Why a judgement does not go on.
@@ -93,7 +84,7 @@ impl Handler for Register {
             }
             Input::Tick { .. } => {
                 let mut first = Ok(());
-                for pipeline in rows::pipelines(&*self.records).await? {
+                for pipeline in self.records.pipelines().await? {
                     let handling = Handling { cx, input, pipeline: &pipeline };
                     if let Err(fault) = self.settle_all(handling, |_| true).await {
                         first = first.and(Err(fault));
@@ -107,10 +98,6 @@ impl Handler for Register {
 }
 
 impl Register {
-    pub(crate) fn plan(&self, handling: Handling<'_>, step: &str) -> Plan {
-        Plan::new(self.name(), handling.cx, handling.input, handling.pipeline, step)
-    }
-
     /// Looks at every run of a pipeline that waits for predictions and is `concerned`. One run's
     /// fault does not keep the others waiting.
     async fn settle_all(

@@ -101,12 +101,6 @@ pub(crate) fn model_key(pipeline: &PipelineName, version: u32) -> Key {
     Key::numbered(pipeline, prefix::MODEL, u64::from(version))
 }
 
-/// All pipelines.
-pub(crate) async fn pipelines(records: &dyn Records) -> Result<Vec<PipelineName>> {
-    let rows = records.all::<serde::de::IgnoredAny>(Key::PIPELINES, "").await?;
-    Ok(rows.iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
-}
-
 pub(crate) async fn run(records: &dyn Records, pipeline: &PipelineName, id: &str) -> Result<Typed<Run>> {
     records.need(&run_key(pipeline, id)).await
 }

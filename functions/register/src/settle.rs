@@ -5,12 +5,12 @@ use domain::row::{ApprovalState, Counts, Lineage, Model, Run, RunState, Selectio
 use domain::{Digest, Event, Key};
 use ports::handler::decide_again;
 use ports::records::Typed;
-use ports::{Error, ErrorKind, Fault, JobState, RecordsExt, Write};
+use ports::{Error, ErrorKind, Fault, Handler as _, Handling, JobState, RecordsExt, Write};
 use tracing::info;
 
 use crate::judge::Judgement;
 use crate::rows::{self, Ask, Waiting};
-use crate::{Handling, Register, Stop};
+use crate::{Register, Stop};
 
 impl Register {
     /// Ends the judgement of a run whose predictions are all there; nothing otherwise.
@@ -103,7 +103,7 @@ impl Register {
         let Typed { version: run_version, value: mut run } = run;
         run.evaluation = Some(judgement.json.clone());
         run.report = Some(judgement.html.clone());
-        let mut plan = self.plan(handling, &format!("settle {}", run.id));
+        let mut plan = handling.plan(self.name(), &format!("settle {}", run.id));
         plan.correlate(&waiting.value.correlation);
         info!(pipeline = %pipeline, run = %run.id, passed = judgement.passed, reason = %judgement.reason, "the candidate is judged");
         if judgement.passed {

@@ -61,7 +61,7 @@ impl Handler for Relay {
             Input::Event(envelope) => self.catch_up(cx, input, &envelope.pipeline, envelope.sequence).await,
             Input::Tick { .. } => {
                 let mut first = Ok(());
-                for pipeline in self.pipelines().await? {
+                for pipeline in self.records.pipelines().await? {
                     if let Err(fault) = self.catch_up(cx, input, &pipeline, u64::MAX).await {
                         info!(pipeline = %pipeline, fault = %fault, "events could not be published");
                         first = first.and(Err(fault));
@@ -127,11 +127,6 @@ impl Relay {
             info!(pipeline = %pipeline, events = carried, "published {carried} events of {pipeline}");
         }
         Ok(())
-    }
-
-    async fn pipelines(&self) -> Result<Vec<PipelineName>> {
-        let rows = self.records.all::<serde::de::IgnoredAny>(Key::PIPELINES, "").await?;
-        Ok(rows.iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
     }
 
     async fn cursor(&self, pipeline: &PipelineName) -> Result<(Option<Version>, Cursor)> {

@@ -6,12 +6,12 @@ use domain::row::{Applied, Counts, File, Part, Run, RunState, SelectedPart, Sele
 use domain::{BlobPath, Digest, Event, Key, digest};
 use ports::handler::{Plan, decide_again};
 use ports::records::Typed;
-use ports::{BlobsExt, Committed, Error, Fault, RecordsExt, Write};
+use ports::{BlobsExt, Committed, Error, Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
 use crate::decide::{self, Decision, Seen};
 use crate::rows::{self, Ask, Planned};
-use crate::{Handling, Stop, Train, cut};
+use crate::{Stop, Train, cut};
 
 /// Whether an ask has just come or has waited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Train {
         info!(pipeline = %pipeline, trigger = ?ask.trigger, run = %id, decision = ?decision, "a run was asked for");
 
         let moment = if origin == Origin::New { "ask" } else { "wake" };
-        let mut plan = self.plan(handling, &format!("{moment} {:?}", ask.trigger));
+        let mut plan = handling.plan(self.name(), &format!("{moment} {:?}", ask.trigger));
         plan.correlate(&ask.correlation);
         if let Decision::Grant { reason } = &decision {
             match self.freeze(handling, &id, &known).await {

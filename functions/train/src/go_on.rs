@@ -6,12 +6,15 @@ use domain::pipeline::{ProblemType, Program};
 use domain::row::{Applied, File, Prepared, Run, RunState};
 use domain::{BlobPath, Event, PipelineName, Time};
 use ports::handler::decide_again;
-use ports::{BlobsExt, ErrorKind, Fault, JobSpec, JobState, ProgramSpec, RecordsExt, Work, Write};
+use ports::{
+    BlobsExt, ErrorKind, Fault, Handler as _, Handling, JobSpec, JobState, ProgramSpec, RecordsExt, Work,
+    Write,
+};
 use serde_json::Value;
 use tracing::info;
 
 use crate::rows::{self, Planned};
-use crate::{Handling, Stop, Train, prepare};
+use crate::{Stop, Train, prepare};
 
 /// What tells a training's job name from others: `<pipeline>-train-<run>`.
 pub(crate) const PURPOSE: &str = "-train-";
@@ -148,7 +151,7 @@ impl Train {
             if !step.follows(&run.state) {
                 return Ok(());
             }
-            let mut plan = self.plan(handling, &format!("{} {}", step.word(), run.id));
+            let mut plan = handling.plan(self.name(), &format!("{} {}", step.word(), run.id));
             plan.correlate(&planned.correlation);
             plan.emit(step.event(&run.id));
             step.change(&mut run);

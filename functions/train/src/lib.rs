@@ -20,9 +20,8 @@ pub mod go_on;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Envelope, Event, Input, PipelineName, Problem};
-use ports::handler::Plan;
-use ports::{Blobs, Cx, Error, Fault, Handler, Jobs, Records};
+use domain::{Envelope, Event, Input, Problem};
+use ports::{Blobs, Cx, Error, Fault, Handler, Handling, Jobs, Records, RecordsExt as _};
 use tracing::info;
 
 /// The function.
@@ -34,14 +33,6 @@ pub struct Train {
     pub blobs: Arc<dyn Blobs>,
     /// Who trains.
     pub jobs: Arc<dyn Jobs>,
-}
-
-/// One handling: what it was given.
-#[derive(Clone, Copy)]
-pub(crate) struct Handling<'a> {
-    pub(crate) cx: &'a Cx,
-    pub(crate) input: &'a Input,
-    pub(crate) pipeline: &'a PipelineName,
 }
 
 /// Why a run does not go on.
@@ -85,7 +76,7 @@ impl Handler for Train {
             }
             Input::Tick { .. } => {
                 let mut first = Ok(());
-                for pipeline in rows::pipelines(&*self.records).await? {
+                for pipeline in self.records.pipelines().await? {
                     let handling = Handling { cx, input, pipeline: &pipeline };
                     if let Err(fault) = self.tick(handling).await {
                         info!(pipeline = %pipeline, fault = %fault, "the tick did not get through a pipeline");
@@ -100,10 +91,6 @@ impl Handler for Train {
 }
 
 impl Train {
-    pub(crate) fn plan(&self, handling: Handling<'_>, step: &str) -> Plan {
-        Plan::new(self.name(), handling.cx, handling.input, handling.pipeline, step)
-    }
-
     async fn event(&self, handling: Handling<'_>, envelope: &Envelope) -> Result<(), Fault> {
         match &envelope.event {
             Event::RetrainingRequested { reason } => {

@@ -120,12 +120,6 @@ pub(crate) fn run_key(pipeline: &PipelineName, run: &str) -> Key {
     Key::named(pipeline, prefix::RUN, run)
 }
 
-/// All pipelines.
-pub(crate) async fn pipelines(records: &dyn Records) -> Result<Vec<PipelineName>> {
-    let rows = records.all::<serde::de::IgnoredAny>(Key::PIPELINES, "").await?;
-    Ok(rows.iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
-}
-
 /// The declaration, if there is one.
 pub(crate) async fn applied(records: &dyn Records, pipeline: &PipelineName) -> Result<Option<Applied>> {
     let row = records.read::<Applied>(&Key::of(pipeline, prefix::PIPELINE)).await?;

@@ -57,6 +57,24 @@ pub trait Handler: Send + Sync {
     async fn handle(&self, cx: &Cx, input: &Input) -> std::result::Result<(), Fault>;
 }
 
+/// One handling: what a function was given, and which pipeline it is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Handling<'a> {
+    /// What the invocation was given besides its input.
+    pub cx: &'a Cx,
+    /// The input.
+    pub input: &'a Input,
+    /// The pipeline. One input may concern several, each in a handling of its own.
+    pub pipeline: &'a PipelineName,
+}
+
+impl Handling<'_> {
+    /// A plan of this handling; see [`Plan::new`].
+    pub fn plan(&self, function: &'static str, step: &str) -> Plan {
+        Plan::new(function, self.cx, self.input, self.pipeline, step)
+    }
+}
+
 /// Builds the commit of one handling: ids, cause and times are the same on every redelivery.
 #[derive(Clone, Debug)]
 pub struct Plan {

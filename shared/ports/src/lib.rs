@@ -16,7 +16,7 @@ pub use blobs::{BlobInfo, BlobWriter, Blobs, BlobsExt, PutExpect};
 pub use bus::{Bus, Outcome};
 pub use endpoints::{EndpointSpec, EndpointState, EndpointStatus, Endpoints, Reply};
 pub use error::{Error, ErrorKind, Result};
-pub use handler::{Cx, Fault, Handler};
+pub use handler::{Cx, Fault, Handler, Handling};
 pub use jobs::{JobSpec, JobState, JobStatus, Jobs, ProgramSpec, Started, Work};
 pub use notices::{Notice, Notices};
 pub use records::{Commit, Committed, Expect, Page, Record, Records, RecordsExt, Version, Write};

@@ -153,6 +153,12 @@ pub trait RecordsExt: Records {
         self.read(key).await?.ok_or_else(missing)
     }
 
+    /// All pipelines, in order of their names.
+    async fn pipelines(&self) -> Result<Vec<PipelineName>> {
+        let rows = self.all::<serde::de::IgnoredAny>(Key::PIPELINES, "").await?;
+        Ok(rows.iter().filter_map(|(sort, _)| sort.parse().ok()).collect())
+    }
+
     /// All rows of a type under a prefix, in order.
     async fn all<T: DeserializeOwned + Send>(
         &self,
