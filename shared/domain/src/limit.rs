@@ -53,7 +53,7 @@ pub const GROUP_BYTES: usize = 16 * 1024 * 1024;
 /// Most columns of a table.
 pub const COLUMNS_MAX: usize = 2_000;
 
-/// Distinct keys one ingest can hold exactly to check uniqueness (about 400 MB of memory).
+/// Distinct keys one ingest can hold exactly to check uniqueness (at most 450 MB of memory).
 pub const UNIQUE_KEYS_MAX: usize = 20_000_000;
 
 /// Most categories of one column that a baseline names; the rest are counted as "other".

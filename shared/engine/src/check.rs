@@ -1,12 +1,16 @@
 //! What one row breaks, and what all rows together break.
 
-use std::collections::{BTreeMap, HashSet};
+mod keys;
 
-use domain::{Digest, limit};
+use std::collections::BTreeMap;
+
+use domain::limit;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{Contract, CountRule, Severity, Test};
 use crate::csv::cell::Value;
+
+pub use keys::KeySet;
 
 /// A rule that was broken, with how often and a few examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -171,43 +175,5 @@ impl Counted {
             (Some(test), value) => !test.holds(value, text),
         };
         self.count += u64::from(broken);
-    }
-}
-
-/// Shards of a key set: each grows by itself, so that growing never doubles the whole.
-const SHARDS: usize = 256;
-
-/// Keys seen, as 128 bits of SHA-256: with [`limit::UNIQUE_KEYS_MAX`] keys the chance that two
-/// different ones are taken for the same is below 10⁻²³.
-#[derive(Debug)]
-pub struct KeySet {
-    shards: Vec<HashSet<u128>>,
-    keys: usize,
-}
-
-impl Default for KeySet {
-    fn default() -> KeySet {
-        KeySet { shards: (0..SHARDS).map(|_| HashSet::new()).collect(), keys: 0 }
-    }
-}
-
-impl KeySet {
-    /// Whether the key is new. `None` where there is no room for another.
-    pub fn insert(&mut self, parts: &[&str]) -> Option<bool> {
-        let digest = Digest::of_parts(parts);
-        let bytes = digest.bytes();
-        let mut half = [0; 16];
-        half.copy_from_slice(&bytes[..16]);
-        let key = u128::from_be_bytes(half);
-        let shard = &mut self.shards[usize::from(bytes[0])];
-        if shard.contains(&key) {
-            return Some(false);
-        }
-        if self.keys == limit::UNIQUE_KEYS_MAX {
-            return None;
-        }
-        self.keys += 1;
-        shard.insert(key);
-        Some(true)
     }
 }

@@ -5,6 +5,7 @@
 
 mod row;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use domain::digest::Hasher;
@@ -99,6 +100,8 @@ struct Rows {
     unknown: Vec<String>,
     width: usize,
     schema: Arc<Schema>,
+    /// Of the part: the contract's columns and ours.
+    stored: Arc<Schema>,
     columns: Vec<Column>,
     numbers: Vec<Option<i64>>,
     buckets: Vec<Option<i64>>,
@@ -148,6 +151,7 @@ impl Intake {
         if entity.is_empty() {
             entity = (0..schema.fields.len()).collect();
         }
+        let stored = Arc::new(part_schema(&schema, options.split.is_some()));
         let rows = Rows {
             entity,
             positions: None,
@@ -156,7 +160,8 @@ impl Intake {
             columns: empty(&schema),
             numbers: Vec::new(),
             buckets: Vec::new(),
-            part: Writer::new(Arc::new(part_schema(&schema, options.split.is_some()))),
+            part: Writer::new(stored.clone()),
+            stored,
             bad: Bad::default(),
             quarantine: Writer::new(quarantine_schema()),
             profiler: Profiler::new(&schema, &masked),
@@ -401,7 +406,14 @@ impl Rows {
         }
         self.numbers.push(Some(place.row as i64));
         if let Some(key) = &self.options.split {
-            let entity: Vec<&str> = self.entity.iter().map(|&column| texts[column]).collect();
+            // One value is one entity, however it was written: 1 and 1.0, a day with or without zeros.
+            let entity: Vec<Cow<'_, str>> = (self.entity.iter())
+                .map(|&column| match (values[column], &self.columns[column]) {
+                    (Value::Text(_), _) => Cow::Borrowed(texts[column]),
+                    (_, stored) => Cow::Owned(stored.written(stored.len() - 1).unwrap_or_default()),
+                })
+                .collect();
+            let entity: Vec<&str> = entity.iter().map(AsRef::as_ref).collect();
             self.buckets.push(Some(split::bucket(&entity, &key.salt) as i64));
         }
         if self.numbers.len() == limit::BATCH_ROWS {
@@ -414,13 +426,12 @@ impl Rows {
             return;
         }
         let mut columns = std::mem::replace(&mut self.columns, empty(&self.schema));
-        self.profiler.push(&Batch::new(self.schema.clone(), columns.clone()));
+        self.profiler.push_columns(&columns);
         columns.push(Column::Integer(std::mem::take(&mut self.numbers)));
-        let split = self.options.split.is_some();
-        if split {
+        if self.options.split.is_some() {
             columns.push(Column::Integer(std::mem::take(&mut self.buckets)));
         }
-        self.part.push(Batch::new(Arc::new(part_schema(&self.schema, split)), columns));
+        self.part.push(Batch::new(self.stored.clone(), columns));
     }
 
     fn quarantine_row(&mut self, record: &Record<'_>, place: Place, reasons: &[String]) {

@@ -292,6 +292,23 @@ impl Footer {
     /// # Panics
     /// If there is no such group: a mistake of the program.
     pub fn read_group(&self, index: usize, bytes: Bytes) -> Result<Batch, Problem> {
+        self.read_columns(index, bytes, |_| true)
+    }
+
+    /// As [`Footer::read_group`], but only the columns whose name is wanted are decoded; the batch
+    /// has no other.
+    ///
+    /// # Errors
+    /// As [`Footer::read_group`].
+    ///
+    /// # Panics
+    /// As [`Footer::read_group`].
+    pub fn read_columns(
+        &self,
+        index: usize,
+        bytes: Bytes,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Batch, Problem> {
         let group = &self.groups[index];
         let wrong = |found: String| {
             Problem::new(&self.file, "part")
@@ -304,13 +321,19 @@ impl Footer {
         }
         let window = Arc::new(Window { start: group.range.start, bytes });
         let metadata = self.metadata.row_group(index);
-        let mut columns = Vec::with_capacity(self.schema.fields.len());
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
         for (position, field) in self.schema.fields.iter().enumerate() {
+            if !wanted(&field.name) {
+                continue;
+            }
             let column = guarded(|| read_column(&window, metadata, position, field.kind, group.rows))
                 .map_err(|error| wrong(format!("damaged column {}: {error}", field.name)))?;
             columns.push(column);
+            fields.push(field.clone());
         }
-        Ok(Batch::new(self.schema.clone(), columns))
+        let all = columns.len() == self.schema.fields.len();
+        let schema = if all { self.schema.clone() } else { Arc::new(Schema { fields }) };
+        Ok(Batch::new(schema, columns))
     }
 }
 
@@ -518,6 +541,20 @@ mod tests {
             Column::Timestamp(range().map(|i| some(i + 4).then_some(i * 86_400_001)).collect()),
         ];
         Batch::new(schema(), columns)
+    }
+
+    #[test]
+    fn only_the_columns_asked_for_are_read() {
+        let whole = batch(0, 1_000);
+        let bytes = Bytes::from(write_all(&schema(), [whole.clone()]));
+        let Tail::Ready(footer) = Footer::read("f", bytes.len() as u64, &bytes).unwrap() else {
+            panic!("the whole file is enough")
+        };
+        let range = &footer.row_groups()[0].range;
+        let group = bytes.slice(range.start as usize..range.end as usize);
+        let some =
+            footer.read_columns(0, group, |name| name == "d" || name == "i" || name == "none").unwrap();
+        assert_eq!(some, whole.selected(&["i", "d"]).unwrap());
     }
 
     #[test]

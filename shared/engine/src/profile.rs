@@ -3,15 +3,14 @@
 //! A profile is a function of the rows in their order. Moments follow Welford (1962) as given by
 //! Chan, Golub and LeVeque (1983). Quantiles and the histogram come from a grid of exact counts
 //! whose cells are within 1 % of the value ([`crate::baseline::grid`]); distinct values are
-//! counted exactly up to [`limit::DISTINCT_MAX`], beyond which the count is a lower bound.
+//! counted exactly up to [`domain::limit::DISTINCT_MAX`], beyond which the count is a lower bound.
 
+mod distinct;
 mod infer;
 
-use std::collections::BTreeMap;
-
-use domain::limit;
 use serde::{Deserialize, Serialize};
 
+use self::distinct::Distinct;
 use crate::baseline::grid::{Grid, edges};
 use crate::table::{Batch, Column, Field, Kind, Schema};
 
@@ -61,7 +60,8 @@ pub struct ColumnProfile {
     /// Of texts: lengths in characters: shortest, mean, longest.
     pub lengths: Option<(u64, f64, u64)>,
     /// Most frequent values with their counts, most first; empty where hidden or where nearly all
-    /// values differ.
+    /// values differ. The counts are exact; where `distinct` is not, a value that came first
+    /// after the others were too many is not among them.
     pub top: Vec<(String, u64)>,
 }
 
@@ -98,8 +98,7 @@ struct Gathering {
     masked: bool,
     missing: u64,
     present: u64,
-    distinct: BTreeMap<String, u64>,
-    distinct_full: bool,
+    distinct: Distinct,
     mean: f64,
     squares: f64,
     zeros: u64,
@@ -118,8 +117,7 @@ impl Profiler {
             masked: masked.contains(&field.name.as_str()),
             missing: 0,
             present: 0,
-            distinct: BTreeMap::new(),
-            distinct_full: false,
+            distinct: Distinct::of(field.kind),
             mean: 0.0,
             squares: 0.0,
             zeros: 0,
@@ -136,9 +134,17 @@ impl Profiler {
     /// # Panics
     /// If the batch has other columns than the schema: a mistake of the program.
     pub fn push(&mut self, batch: &Batch) {
-        assert_eq!(self.columns.len(), batch.columns().len(), "a batch of the profiler's schema");
-        self.rows += batch.rows() as u64;
-        for (gathering, column) in self.columns.iter_mut().zip(batch.columns()) {
+        self.push_columns(batch.columns());
+    }
+
+    /// Adds rows by their columns alone.
+    ///
+    /// # Panics
+    /// As [`Profiler::push`].
+    pub fn push_columns(&mut self, columns: &[Column]) {
+        assert_eq!(self.columns.len(), columns.len(), "the columns of the profiler's schema");
+        self.rows += columns.first().map_or(0, Column::len) as u64;
+        for (gathering, column) in self.columns.iter_mut().zip(columns) {
             gathering.push(column);
         }
     }
@@ -152,22 +158,25 @@ impl Profiler {
 
 impl Gathering {
     fn push(&mut self, column: &Column) {
-        for row in 0..column.len() {
-            if let Column::Text(values) = column {
-                match &values[row] {
-                    Some(text) => self.text(text),
-                    None => self.missing += 1,
-                }
-                continue;
+        match column {
+            Column::Text(values) => self.each(values, |gathering, text| gathering.text(text)),
+            Column::Boolean(values) => {
+                self.each(values, |gathering, truth| gathering.number(f64::from(u8::from(*truth))));
             }
-            let Some(number) = column.number(row) else {
-                self.missing += 1;
-                continue;
-            };
-            self.number(number);
-            if !self.distinct_full {
-                let written = column.written(row).unwrap_or_default();
-                self.seen(&written);
+            Column::Integer(values) | Column::Timestamp(values) => {
+                self.each(values, |gathering, whole| gathering.number(*whole as f64));
+            }
+            Column::Number(values) => self.each(values, |gathering, number| gathering.number(*number)),
+            Column::Date(values) => self.each(values, |gathering, days| gathering.number(f64::from(*days))),
+        }
+        self.distinct.push(column);
+    }
+
+    fn each<T>(&mut self, values: &[Option<T>], gather: impl Fn(&mut Gathering, &T)) {
+        for value in values {
+            match value {
+                Some(value) => gather(self, value),
+                None => self.missing += 1,
             }
         }
     }
@@ -177,17 +186,6 @@ impl Gathering {
         let length = text.chars().count() as u64;
         let (shortest, sum, longest) = self.lengths.unwrap_or((length, 0, length));
         self.lengths = Some((shortest.min(length), sum + length, longest.max(length)));
-        self.seen(text);
-    }
-
-    fn seen(&mut self, value: &str) {
-        if let Some(count) = self.distinct.get_mut(value) {
-            *count += 1;
-        } else if self.distinct.len() < limit::DISTINCT_MAX {
-            self.distinct.insert(value.to_owned(), 1);
-        } else {
-            self.distinct_full = true;
-        }
     }
 
     fn number(&mut self, value: f64) {
@@ -203,19 +201,22 @@ impl Gathering {
     }
 
     fn finish(self) -> ColumnProfile {
+        let (distinct, distinct_exact) = (self.distinct.len() as u64, self.distinct.is_exact());
+        let values = self.distinct.finish();
+        let repeats = distinct * 10 <= self.present * 9;
         let mut top: Vec<(String, u64)> = Vec::new();
-        let repeats = self.distinct.len() as u64 * 10 <= self.present * 9;
         if repeats && !self.masked {
-            top = self.distinct.iter().map(|(value, count)| (value.clone(), *count)).collect();
-            top.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+            top.clone_from(&values);
+            // Where not every value was kept, one seen once tells nothing: keys, free texts.
+            top.retain(|(_, count)| distinct_exact || *count > 1);
+            top.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             top.truncate(TOP);
         }
         let ends = match (self.masked, self.kind, self.extremes) {
             (false, Kind::Text, _) => {
                 // In the order of their bytes; only where every value was kept.
-                let ends = self.distinct.first_key_value().zip(self.distinct.last_key_value());
-                ends.filter(|_| !self.distinct_full)
-                    .map(|((first, _), (last, _))| (first.clone(), last.clone()))
+                let ends = values.first().zip(values.last());
+                ends.filter(|_| distinct_exact).map(|((first, _), (last, _))| (first.clone(), last.clone()))
             }
             (false, kind, Some((low, high))) => Some((shown(kind, low), shown(kind, high))),
             _ => None,
@@ -240,8 +241,8 @@ impl Gathering {
             kind: self.kind,
             missing: self.missing,
             present: self.present,
-            distinct: self.distinct.len() as u64,
-            distinct_exact: !self.distinct_full,
+            distinct,
+            distinct_exact,
             minimum: ends.as_ref().map(|(low, _)| low.clone()),
             maximum: ends.map(|(_, high)| high),
             numbers,
@@ -280,6 +281,8 @@ fn quantile(cells: &[(f64, u64)], present: u64, share: f64, extremes: Option<(f6
 mod tests {
     use std::sync::Arc;
 
+    use domain::limit;
+
     use super::*;
 
     fn profile_of(column: Column) -> ColumnProfile {
@@ -311,6 +314,22 @@ mod tests {
             quantiles.iter().zip([100.0, 500.0, 2_500.0, 5_000.0, 7_500.0, 9_500.0, 9_900.0])
         {
             assert!((found / exact - 1.0).abs() <= 0.0101, "{found} {exact}");
+        }
+    }
+
+    #[test]
+    fn top_counts_are_exact_where_values_are_too_many_to_keep() {
+        // The value 7 in every other row, among more different ones than are kept.
+        let rows = 3 * limit::DISTINCT_MAX as i64;
+        let values: Vec<i64> = (0..rows).map(|row| if row % 2 == 0 { 7 } else { row + 100 }).collect();
+        let most = rows as u64 / 2;
+        let texts = values.iter().map(|value| Some(value.to_string())).collect();
+        let integers = values.iter().copied().map(Some).collect();
+        let numbers = values.iter().map(|value| Some(*value as f64)).collect();
+        for column in [Column::Text(texts), Column::Integer(integers), Column::Number(numbers)] {
+            let column = profile_of(column);
+            assert_eq!(column.top, [("7".to_owned(), most)]);
+            assert_eq!((column.distinct, column.distinct_exact), (limit::DISTINCT_MAX as u64, false));
         }
     }
 

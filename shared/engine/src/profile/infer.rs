@@ -83,8 +83,12 @@ fn take(
             continue;
         }
         filled[index] = true;
+        let mut is_whole = false;
         for (kind, fits) in KINDS.iter().zip(fits.iter_mut()) {
-            *fits = *fits && cell::read(*kind, &Form::Iso, Offset::May, cell).is_some();
+            // Every integer is a number, and every cell a text: reading it again would tell nothing.
+            let is_told = *kind == Kind::Text || (*kind == Kind::Number && is_whole);
+            *fits = *fits && (is_told || cell::read(*kind, &Form::Iso, Offset::May, cell).is_some());
+            is_whole |= *fits && *kind == Kind::Integer;
         }
     }
     Ok(())
