@@ -1,7 +1,7 @@
 # The verbs of the project. `make demo` and `make test` need a Rust toolchain, a C compiler,
 # make and Python 3, and fetch the rest themselves.
 
-.PHONY: demo real test check format bench
+.PHONY: demo real test check aws format bench
 
 # Play the home-insurance story on generated data and show what happens.
 demo:
@@ -14,13 +14,25 @@ real:
 	cargo build --quiet --package cli
 	cargo run --quiet --package cli -- demo --taxi $(TAXI) --into real-data
 
-# Everything that must hold: format, lints, tests.
+# Everything that must hold: format, lints, tests; what knows AWS comes last.
 test: check .venv/made
-	cargo test --workspace --quiet
+	cargo test --quiet
+	$(MAKE) --no-print-directory aws
 
 check:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	cargo clippy --all-targets --quiet -- --deny warnings
+
+# The AWS adapters and the Lambda executables, against an AWS-compatible server on this machine,
+# and the template as CloudFormation's linter sees it. The packages are always named together:
+# with other features the SDK would be compiled again.
+AWS = --package aws --package lambda --package cloud --package ingest --package relay \
+	--features ingest/lambda,relay/lambda
+aws: .venv/aws
+	cargo clippy $(AWS) --all-targets --quiet -- --deny warnings
+	cargo test $(AWS) --quiet
+	@if [ -x .venv/bin/cfn-lint ]; then .venv/bin/cfn-lint infra/template.yaml; \
+	  else echo "skipped: cfn-lint is not in .venv"; fi
 
 format:
 	cargo fmt --all
@@ -31,6 +43,12 @@ format:
 	  && .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt \
 	  && touch $@ \
 	  || echo "the Python peers could not be installed: tests that need them are skipped"
+
+.venv/aws: tests/requirements-aws.txt
+	@python3 -m venv .venv \
+	  && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-aws.txt \
+	  && touch $@ \
+	  || echo "moto and cfn-lint could not be installed: tests that need them are skipped"
 
 # Side by side with what others do on the same bytes; prints ratios.
 bench:

@@ -1,6 +1,7 @@
 //! The rules of the layout: who may depend on whom, and what no file may hold.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::command::root;
 
@@ -40,8 +41,17 @@ fn layers_depend_downwards_only() {
 
 #[test]
 fn nothing_that_is_built_by_default_knows_an_aws_sdk() {
-    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    assert!(!lock.contains("name = \"aws-"), "an AWS SDK is in the build");
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--edges", "normal,build", "--prefix", "none", "--offline", "--locked"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.lines().any(|line| line.starts_with("cli v")), "the command is built by default");
+    for line in tree.lines() {
+        assert!(!line.starts_with("aws-") && !line.starts_with("lambda_"), "{line} is in the default build");
+    }
 }
 
 #[test]
@@ -66,4 +76,23 @@ fn links_in_the_pages_lead_somewhere() {
             }
         }
     }
+}
+
+#[test]
+fn everything_but_the_crates_of_aws_is_built_by_default() {
+    let told = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let defaults = told["workspace_default_members"].as_array().unwrap();
+    let packages = told["packages"].as_array().unwrap().iter();
+    let mut others: Vec<&str> = packages
+        .filter(|package| !defaults.contains(&package["id"]))
+        .map(|package| package["name"].as_str().unwrap())
+        .collect();
+    others.sort_unstable();
+    assert_eq!(others, ["aws", "cloud", "lambda"]);
 }
