@@ -315,7 +315,10 @@ fn files_that_are_no_table_are_rejected_with_what_they_are() {
         (b"PK\x03\x04\x14", "x.csv: encoding: found a zip archive or a spreadsheet"),
         (b"\xff\xfei\0d\0", "x.csv: encoding: found UTF-16"),
         (b"", "x.csv: header: found an empty file"),
-        (b"a,b\n1,2\n", "x.csv:1: id, fare, rider, day: missing column"),
+        (
+            b"a,b\n1,2\n",
+            "x.csv:1: missing header: found a first line of 2 fields, none of them the name of a column",
+        ),
         (b"id,fare,rider,day\n", "there is no row below the header"),
     ];
     for (content, complaint) in cases {

@@ -47,6 +47,14 @@ pub fn bind_header(
         }
         names.push(name);
     }
+    let is_wanted = |name: &&str| wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name.trim()));
+    if !wanted.is_empty() && !names.iter().any(|name| is_wanted(name)) {
+        // It may be a row of data, whose values are not to be shown before the contract says so.
+        return Err(wrong("missing header")
+            .found(format_args!("a first line of {} fields, none of them the name of a column", names.len()))
+            .expected(format_args!("a line that names {}", wanted.join(", ")))
+            .hint(separator_hint(&names, is_wanted)));
+    }
     let mut sorted = names.clone();
     sorted.sort_unstable();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -76,4 +84,14 @@ pub fn bind_header(
     }
     let extra = names.iter().filter(|name| !wanted.contains(name)).map(|name| (*name).to_owned()).collect();
     Ok((positions, extra))
+}
+
+/// What may be wrong with a first line that names no wanted column.
+fn separator_hint(names: &[&str], is_wanted: impl Fn(&&str) -> bool) -> String {
+    for separator in [';', '\t', '|'] {
+        if names.iter().flat_map(|name| name.split(separator)).any(|name| is_wanted(&name)) {
+            return format!("the fields are separated by {separator:?}; write the file with commas");
+        }
+    }
+    "put the header back, or rename the columns in the file or the contract".to_owned()
 }

@@ -105,12 +105,42 @@ fn the_content_digest_is_that_of_the_bytes() {
 }
 
 #[test]
+fn one_entity_falls_into_one_bucket_however_it_is_written() {
+    let text = CONTRACT.replace(
+        "{name: id, logicalType: string, required: true, primaryKey: true}",
+        "{name: id, logicalType: number}",
+    );
+    let contract = Arc::new(Contract::parse("contract.yaml", &text).unwrap());
+    let split = Some(SplitKey { entity: vec!["id".into(), "wall".into()], salt: "homes".into() });
+    let options = IntakeOptions { file: "homes.csv".into(), split, now: Time::default() };
+    let mut intake = Intake::new(&contract, options);
+    intake
+        .push(b"id,area,wall,secret,sold\n1,5,brick,,\n1.0,6,brick,,\n1e0,7,brick,,\n2.50,8,,,\n2.5,9,,,\n");
+    let mut part = intake.take_part();
+    let outcome = intake.finish();
+    part.extend(&outcome.part_tail);
+    let rows = part::read_all("part", &Bytes::from(part)).unwrap();
+    let buckets = rows.columns().last().unwrap();
+    // The formula of `split::bucket` in Python, of ["1", "brick"] and ["2.5", ""].
+    let (one, two) = (Some(2359), Some(8511));
+    assert_eq!(*buckets, Column::Integer(vec![one, one, one, two, two]));
+}
+
+#[test]
+fn a_first_line_that_is_no_header_is_not_shown() {
+    let outcome = intake(b"a,50,brick,s3cr3t,2026-01-01\nb,60,stone,s3cr4t,2026-01-02\n");
+    let told = outcome.reasons.join("\n");
+    assert!(told.starts_with("homes.csv:1: missing header: found a first line of 5 fields"), "{told}");
+    assert!(told.contains("id, area, wall, secret, sold") && !told.contains("s3cr3t"), "{told}");
+}
+
+#[test]
 fn files_that_cannot_be_tables_are_rejected_with_the_reason() {
     let cases: [(&[u8], &str); 7] = [
         (b"", "homes.csv: header: found an empty file"),
         (b"id,area\n", "wall, secret, sold: missing column"),
         (b"id,id,area,wall,secret,sold\n", "two columns named \"id\""),
-        (b"id;area;wall;secret;sold\n1;2;brick;x;\n", "missing column"),
+        (b"id;area;wall;secret;sold\n1;2;brick;x;\n", "separated by ';'; write the file with commas"),
         (b"id,area,wall,secret,sold\n", "there is no row below the header"),
         (b"id,area,wall,secret,sold\na,1,brick,x,\xff\xfe\n", "1 of 1 rows are bad"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "homes.csv"),
