@@ -145,6 +145,8 @@ pub enum Cell {
     Text(String),
     /// A figure or short value: set to the right, digits aligned.
     Number(String),
+    /// A short text that no line break parts, such as a date.
+    Whole(String),
     /// A name or value in a fixed-width face.
     Code(String),
     /// Anything else that is safe already.
@@ -155,6 +157,11 @@ impl Cell {
     /// A text cell.
     pub fn text(text: impl Into<String>) -> Cell {
         Cell::Text(text.into())
+    }
+
+    /// A short text that no line break parts, such as a date.
+    pub fn whole(text: impl Into<String>) -> Cell {
+        Cell::Whole(text.into())
     }
 
     /// A figure, written for people.
@@ -204,6 +211,7 @@ pub fn table(headers: &[&str], rows: &[Vec<Cell>]) -> Html {
         for cell in row {
             let _ = match cell {
                 Cell::Text(value) => write!(markup, "<td>{}</td>", text::html(value)),
+                Cell::Whole(value) => write!(markup, "<td class=\"whole\">{}</td>", text::html(value)),
                 Cell::Number(value) => write!(markup, "<td class=\"num\">{}</td>", text::html(value)),
                 Cell::Code(value) => write!(markup, "<td><code>{}</code></td>", text::html(value)),
                 Cell::Html(html) => write!(markup, "<td>{}</td>", html.0),
@@ -520,7 +528,7 @@ font:700 15px system-ui;background:var(--bar);color:var(--card)}\
 .figures b{display:block;font-size:21px;font-weight:650;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}.figures span{color:var(--soft);font-size:12.5px}\
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;margin:8px 0}\
 table{border-collapse:collapse;width:100%;font-size:13.5px}th,td{text-align:left;padding:8px 12px;vertical-align:top;border-bottom:1px solid var(--line)}\
-tr:last-child>td{border-bottom:0}th{font-size:12px;font-weight:600;color:var(--soft);white-space:nowrap}td{overflow-wrap:anywhere}\
+tr:last-child>td{border-bottom:0}th{font-size:12px;font-weight:600;color:var(--soft);white-space:nowrap}td{max-width:34em}td,td code{overflow-wrap:break-word}td.whole{white-space:nowrap}\
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td svg{display:block}\
 .badge{display:inline-block;font-size:11.5px;font-weight:600;line-height:1.6;padding:0 8px;border-radius:20px;background:var(--plain-bg);color:var(--soft);white-space:nowrap}\
 .badge.good{background:var(--good-bg);color:var(--good)}.badge.warn{background:var(--warn-bg);color:var(--warn)}.badge.bad{background:var(--bad-bg);color:var(--bad)}\
@@ -548,7 +556,12 @@ mod tests {
                 HOSTILE,
                 table(
                     &[HOSTILE],
-                    &[vec![Cell::text(HOSTILE)], vec![Cell::code(HOSTILE)], vec![Cell::Number(hostile())]],
+                    &[
+                        vec![Cell::text(HOSTILE)],
+                        vec![Cell::whole(HOSTILE)],
+                        vec![Cell::code(HOSTILE)],
+                        vec![Cell::Number(hostile())],
+                    ],
                 ),
             )
             .add(figures(&[(HOSTILE, hostile())]))

@@ -6,7 +6,8 @@ use crate::check::Violation;
 use crate::contract::{Contract, Severity};
 use crate::intake::{Outcome, Verdict};
 use crate::page::{self, Bar, Cell, Html, Page, Size, Tone};
-use crate::profile::{ColumnProfile, Profile};
+use crate::profile::{ColumnProfile, NumberProfile, Profile};
+use crate::table::Kind;
 use crate::text;
 
 /// The report in JSON.
@@ -90,7 +91,11 @@ impl DataReport {
             );
             page = page.section("Unknown columns", Html::paragraph(&told));
         }
-        page.section("What the good rows hold", columns_table(&self.profile)).finish()
+        let holds = match self.rows_good {
+            0 => Html::note("No row is good, so there is nothing to describe."),
+            _ => columns_table(&self.profile),
+        };
+        page.section("What the good rows hold", holds).finish()
     }
 
     /// The same for a terminal of some columns.
@@ -167,10 +172,10 @@ fn columns_table(profile: &Profile) -> Html {
                 Cell::text(format!("{:?}", column.kind).to_lowercase()),
                 Cell::percent(missing),
                 Cell::Number(distinct_text(column)),
-                Cell::text(column.minimum.clone().unwrap_or_else(|| "–".into())),
+                end_cell(column, column.minimum.as_deref()),
                 Cell::optional(numbers.map(|numbers| numbers.quantiles[3])),
                 Cell::optional(numbers.map(|numbers| numbers.mean)),
-                Cell::text(column.maximum.clone().unwrap_or_else(|| "–".into())),
+                end_cell(column, column.maximum.as_deref()),
                 Cell::Html(chart(column)),
             ]
         })
@@ -186,21 +191,67 @@ fn distinct_text(column: &ColumnProfile) -> String {
 }
 
 /// The histogram of numbers, or the most frequent values.
+/// Steps of equal width in which a distribution of numbers is drawn.
+const STEPS: usize = 16;
+
+/// A column's numbers as they are spread: labels and rows of steps of equal width. The profile's
+/// own bars hold about equally many rows each, so that their heights would tell nothing; rows are
+/// taken to lie evenly within one. The outer hundredths lie in the outer steps, so that a few
+/// extreme values do not press all others into one. Few different values are shown as they are.
+fn shape(column: &ColumnProfile, numbers: &NumberProfile) -> Vec<(String, f64)> {
+    let as_they_are = || {
+        let label = |index: usize| match index.checked_sub(1).and_then(|index| numbers.edges.get(index)) {
+            Some(edge) => format!("from {}", text::number(*edge)),
+            None => "the smallest".to_owned(),
+        };
+        numbers.bars.iter().enumerate().map(|(index, rows)| (label(index), *rows as f64)).collect()
+    };
+    let (low, high) = (numbers.quantiles[0], numbers.quantiles[6]);
+    let are_few = column.distinct_exact && column.distinct <= numbers.bars.len() as u64;
+    if are_few || numbers.edges.is_empty() || high <= low || !(high - low).is_finite() {
+        return as_they_are();
+    }
+    let width = (high - low) / STEPS as f64;
+    let mut steps = vec![0.0; STEPS];
+    for (index, rows) in numbers.bars.iter().enumerate() {
+        let rows = *rows as f64;
+        let from = index.checked_sub(1).map_or(low, |index| numbers.edges[index].clamp(low, high));
+        let to = numbers.edges.get(index).map_or(high, |edge| edge.clamp(low, high)).max(from);
+        let step_of = |value: f64| (((value - low) / width) as usize).min(STEPS - 1);
+        if to <= from {
+            steps[step_of(from)] += rows;
+            continue;
+        }
+        for (step, total) in steps.iter_mut().enumerate().take(step_of(to) + 1).skip(step_of(from)) {
+            let (begins, ends) = (low + step as f64 * width, low + (step + 1) as f64 * width);
+            *total += rows * ((ends.min(to) - begins.max(from)) / (to - from)).max(0.0);
+        }
+    }
+    let label = |step: usize| format!("from {}", text::number(low + step as f64 * width));
+    steps.into_iter().enumerate().map(|(step, rows)| (label(step), rows)).collect()
+}
+
+/// The smallest or greatest value: a moment without the parts that say nothing.
+fn end_cell(column: &ColumnProfile, value: Option<&str>) -> Cell {
+    match (value, column.kind) {
+        (None, _) => Cell::text("–"),
+        (Some(moment), Kind::Timestamp) => {
+            Cell::whole(moment.trim_end_matches('Z').trim_end_matches(".000").replace('T', " "))
+        }
+        (Some(day), Kind::Date) => Cell::whole(day),
+        (Some(value), _) => Cell::text(value),
+    }
+}
+
 fn chart(column: &ColumnProfile) -> Html {
     let bars: Vec<Bar> = match &column.numbers {
-        Some(numbers) => {
-            let edge = |index: usize| {
-                numbers.edges.get(index).map_or_else(|| "…".to_owned(), |edge| text::number(*edge))
-            };
-            let label = |index: usize| {
-                if index == 0 { format!("below {}", edge(0)) } else { format!("from {}", edge(index - 1)) }
-            };
-            let bar = |(index, count): (usize, &u64)| Bar {
-                label: format!("{}: {count}", label(index)),
-                value: *count as f64,
-            };
-            numbers.bars.iter().enumerate().map(bar).collect()
-        }
+        Some(numbers) => shape(column, numbers)
+            .into_iter()
+            .map(|(label, rows)| Bar {
+                label: format!("{label}: about {}", text::count(rows.round() as u64)),
+                value: rows,
+            })
+            .collect(),
         None => column
             .top
             .iter()
@@ -253,7 +304,7 @@ pub fn profile_rows(profile: &Profile) -> Vec<Vec<String>> {
             let missing = if profile.rows == 0 { 0.0 } else { column.missing as f64 / profile.rows as f64 };
             let numbers = column.numbers.as_ref();
             let counts: Vec<f64> = match numbers {
-                Some(numbers) => numbers.bars.iter().map(|count| *count as f64).collect(),
+                Some(numbers) => shape(column, numbers).into_iter().map(|(_, rows)| rows).collect(),
                 None => column.top.iter().map(|(_, count)| *count as f64).collect(),
             };
             let end = |value: &Option<String>| text::cut(value.as_deref().unwrap_or("–"), 24).into_owned();
@@ -308,6 +359,37 @@ mod tests {
         assert!(told.contains("1 of 2 rows are bad (50.0 %), the contract tolerates 0 %"), "{told}");
         assert!(told.contains("row 2, line 3: \"toolong\""), "{told}");
         assert!(told.contains("to accept it: widen minLength or maxLength of a"), "{told}");
+    }
+
+    #[test]
+    fn a_distribution_is_drawn_over_steps_of_equal_width() {
+        use crate::profile::Profiler;
+        use crate::table::{Batch, Column, Schema};
+
+        // A tent: few at the ends, most in the middle, which bars of equal counts would hide.
+        let mut values: Vec<Option<f64>> = Vec::new();
+        for place in 1_u32..=400 {
+            let height = 1 + place.min(401 - place) / 10;
+            values.extend((0..height).map(|_| Some(f64::from(place))));
+        }
+        let rows = values.len() as f64;
+        let schema = Arc::new(Schema::of([("a", Kind::Number)]));
+        let mut profiler = Profiler::new(&schema, &[]);
+        profiler.push(&Batch::new(schema.clone(), vec![Column::Number(values)]));
+        let profile = profiler.finish();
+        let column = &profile.columns[0];
+        let steps: Vec<f64> =
+            shape(column, column.numbers.as_ref().unwrap()).into_iter().map(|(_, rows)| rows).collect();
+        assert_eq!(steps.len(), STEPS);
+        assert!((steps.iter().sum::<f64>() - rows).abs() < 1e-6, "{steps:?}");
+        let middle = steps[7].min(steps[8]);
+        assert!(middle > 2.5 * steps[1] && middle > 2.5 * steps[14], "{steps:?}");
+    }
+
+    #[test]
+    fn where_no_row_is_good_nothing_is_described() {
+        let html = report(b"a\ntoolong\n").html();
+        assert!(html.contains("No row is good, so there is nothing to describe."), "{html}");
     }
 
     #[test]

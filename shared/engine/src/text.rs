@@ -158,7 +158,8 @@ pub fn percent(share: f64) -> String {
     format!("{value:.1} %")
 }
 
-/// A figure for people: five significant digits, thousands apart, exponents only where needed.
+/// A figure for people: five significant digits, thousands apart from ten thousand on (so that a
+/// year stays a year), exponents only where needed.
 pub fn number(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -171,7 +172,7 @@ pub fn number(value: f64) -> String {
         return "0".to_owned();
     } else if !(1e-4..1e15).contains(&size) {
         format!("{value:.3e}")
-    } else if size >= 1e5 || (value.fract() == 0.0 && size >= 1.0) {
+    } else if size >= 9_999.95 {
         let sign = if value < 0.0 { "-" } else { "" };
         format!("{sign}{}", count(size.round() as u64))
     } else {
@@ -246,6 +247,9 @@ mod tests {
         assert_eq!(number(0.123_456_789), "0.12346");
         assert_eq!(number(-1234.5678), "−1234.6");
         assert_eq!(number(123_456.7), "123,457");
+        assert_eq!(number(-17_861.4), "−17,861");
+        assert_eq!(number(1953.0), "1953");
+        assert_eq!(number(9999.96), "10,000");
         assert_eq!(number(1e-7), "1.000e−7");
         assert_eq!(number(f64::NAN), "NaN");
         assert_eq!(percent(0.0), "0 %");
