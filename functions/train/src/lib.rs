@@ -107,9 +107,11 @@ impl Train {
             Event::TrainingRequested { run, .. } | Event::TrainingStarted { run, .. } => {
                 self.go_on(handling, run).await
             }
-            Event::TrainingFailed { .. } | Event::ModelRegistered { .. } | Event::ModelRejected { .. } => {
-                self.reconsider(handling).await
-            }
+            // What waits for a run may have it under the declaration as it is now.
+            Event::PipelineApplied { .. }
+            | Event::TrainingFailed { .. }
+            | Event::ModelRegistered { .. }
+            | Event::ModelRejected { .. } => self.reconsider(handling).await,
             _ => Ok(()),
         }
     }

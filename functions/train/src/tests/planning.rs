@@ -137,6 +137,20 @@ fn new_data_waits_for_the_cooldown_and_the_tick_ends_it() {
 }
 
 #[test]
+fn a_changed_declaration_wakes_what_waits_for_a_run() {
+    block_on(async {
+        let (world, train) = world(json!({ "training": {"minimum_rows": 100} })).await;
+        let accepted = accept(&world, &ten(), 10).await;
+        world.twice(&train, accepted).await.unwrap();
+        assert_eq!((runs(&world).await, waiting(&world).await), (0, vec!["ask-data".to_owned()]));
+        example::apply(&world, example::spec(json!({ "training": {"minimum_rows": 5} }))).await;
+        let applied = world.last(&name()).await;
+        world.twice(&train, applied).await.unwrap();
+        assert_eq!((runs(&world).await, newest(&world).await.rows), (1, 10));
+    });
+}
+
+#[test]
 fn drift_waits_for_a_part_that_nothing_was_learned_from() {
     block_on(async {
         let (world, train) = world(json!({})).await;
