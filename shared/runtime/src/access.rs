@@ -4,8 +4,11 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use domain::Actor;
 
-/// The cookie that carries the token in a browser.
-pub(crate) const COOKIE_NAME: &str = "millrace";
+/// The cookie that carries the token in a browser. A browser sends a machine's cookies to all of
+/// its ports, so that the name tells one server's from another's.
+pub(crate) fn cookie_name(port: u16) -> String {
+    format!("millrace-{port}")
+}
 
 /// The header by which a person in a demonstration speaks for another.
 pub(crate) const AS: &str = "x-millrace-as";
@@ -53,15 +56,19 @@ impl Access {
     }
 
     /// Who asks.
-    pub(crate) fn actor(&self, headers: &HeaderMap) -> Result<Actor, Refused> {
-        if !self.carries_token(headers) {
+    pub(crate) fn actor(&self, headers: &HeaderMap, port: u16) -> Result<Actor, Refused> {
+        if !self.carries_token(headers, port) {
             let message = "token: the request carries none, or another's; it is in the file `token` of the data directory";
             return Err((StatusCode::UNAUTHORIZED, message.into()));
         }
         let Some(other) = headers.get(AS) else { return Ok(Actor::person(&self.user)) };
         if self.speaking == Speaking::ForOneself {
-            let message = "only in a demonstration (`millrace up --demo`) may one person speak for another";
-            return Err((StatusCode::FORBIDDEN, message.into()));
+            let message = format!(
+                "only in a demonstration may one person speak for another, and on this server you are {}; \
+                 `millrace up --demo` makes a new directory for one",
+                self.user
+            );
+            return Err((StatusCode::FORBIDDEN, message));
         }
         match other.to_str() {
             Ok(name) if is_name(name) => Ok(Actor::person(name)),
@@ -69,14 +76,15 @@ impl Access {
         }
     }
 
-    fn carries_token(&self, headers: &HeaderMap) -> bool {
+    fn carries_token(&self, headers: &HeaderMap, port: u16) -> bool {
+        let cookie_name = cookie_name(port);
         let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let cookie = cookies
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(name, _)| *name == COOKIE_NAME)
+            .find(|(name, _)| *name == cookie_name)
             .map(|(_, value)| value);
         [bearer, cookie].into_iter().flatten().any(|found| self.is_token(found))
     }
@@ -134,22 +142,24 @@ mod tests {
             vec![("authorization", "Bearer other!")],
             vec![("authorization", "Bearer secre")],
             vec![("authorization", "Basic secret")],
-            vec![("cookie", "millrace=wrong; a=secret")],
+            vec![("cookie", "millrace-7420=wrong; a=secret")],
+            vec![("cookie", "millrace-7421=secret")],
         ] {
-            let status = access.actor(&headers(&pairs)).unwrap_err().0;
+            let status = access.actor(&headers(&pairs), 7420).unwrap_err().0;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{pairs:?}");
         }
-        for pairs in [vec![("authorization", "Bearer secret")], vec![("cookie", "a=b; millrace=secret")]] {
-            assert_eq!(access.actor(&headers(&pairs)).unwrap(), Actor::person("olga"), "{pairs:?}");
+        for pairs in [vec![("authorization", "Bearer secret")], vec![("cookie", "a=b; millrace-7420=secret")]]
+        {
+            assert_eq!(access.actor(&headers(&pairs), 7420).unwrap(), Actor::person("olga"), "{pairs:?}");
         }
     }
 
     #[test]
     fn only_in_a_demonstration_may_one_speak_for_another() {
         let pairs = headers(&[("authorization", "Bearer secret"), ("x-millrace-as", "bianca")]);
-        assert_eq!(access(Speaking::ForAnyone).actor(&pairs).unwrap(), Actor::person("bianca"));
-        let (status, message) = access(Speaking::ForOneself).actor(&pairs).unwrap_err();
+        assert_eq!(access(Speaking::ForAnyone).actor(&pairs, 7420).unwrap(), Actor::person("bianca"));
+        let (status, message) = access(Speaking::ForOneself).actor(&pairs, 7420).unwrap_err();
         assert_eq!(status, StatusCode::FORBIDDEN);
-        assert!(message.contains("--demo"), "{message}");
+        assert!(message.contains("--demo") && message.contains("you are olga"), "{message}");
     }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod bus;
+mod connection;
 mod machine;
 mod queue;
 mod schedule;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::HeaderValue;
+use bytes::BytesMut;
 use domain::digest::Hasher;
 use domain::{Actor, BlobPath, Digest, Envelope, Time};
 use futures::StreamExt as _;
@@ -41,6 +43,10 @@ pub const ACCOUNT: &str = "000000000000";
 
 /// The region that events of one machine name.
 pub const REGION: &str = "local";
+
+/// An upload's bytes are written in pieces of about this many: a few hundred uploads at once fit
+/// into memory.
+const UPLOAD_PIECE_BYTES: usize = 256 * 1024;
 
 /// How often the schedules are looked at.
 const SCHEDULE_LOOK_MS: u64 = 1_000;
@@ -158,10 +164,10 @@ impl Runtime {
     ) -> std::io::Result<()> {
         let address: SocketAddr = listener.local_addr()?;
         self.port.store(address.port(), Ordering::SeqCst);
-        let served =
-            axum::serve(listener, server::router(Arc::clone(self))).with_graceful_shutdown(stopped).await;
+        let bounds = connection::Bounds::default();
+        connection::serve(listener, server::router(Arc::clone(self), bounds), bounds, stopped).await;
         self.workers.stop();
-        served
+        Ok(())
     }
 
     /// How many deliveries are being handled.
@@ -214,6 +220,7 @@ impl Runtime {
         let mut hasher = Hasher::default();
         let mut bytes = 0;
         let mut chunks = body.into_data_stream();
+        let mut gathered = BytesMut::new();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| {
                 Error::new(ErrorKind::Unavailable, format!("upload {path}: the connection broke off"))
@@ -221,10 +228,20 @@ impl Runtime {
             })?;
             hasher.update(&chunk);
             bytes += chunk.len() as u64;
-            tokio::task::block_in_place(|| futures::executor::block_on(writer.write(&chunk)))?;
+            gathered.extend_from_slice(&chunk);
+            // A file that drips in takes a thread once a piece, not once a drop.
+            if gathered.len() >= UPLOAD_PIECE_BYTES {
+                let piece = gathered.split();
+                tokio::task::block_in_place(|| futures::executor::block_on(writer.write(&piece)))?;
+            }
         }
         let content = hasher.finish();
-        let finished = tokio::task::block_in_place(|| futures::executor::block_on(writer.finish()));
+        let finished = tokio::task::block_in_place(|| {
+            futures::executor::block_on(async {
+                writer.write(&gathered).await?;
+                writer.finish().await
+            })
+        });
         match finished {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Conflict => {

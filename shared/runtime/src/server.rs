@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Runtime;
-use crate::access::{COOKIE_NAME, Refused};
+use crate::access::{Refused, Speaking, cookie_name};
+use crate::connection::{Bounds, announced, impatient};
 
 /// The largest body of a request to console: labels and declarations.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -38,7 +39,7 @@ const CUSTOM_ATTRIBUTES: &str = "x-amzn-sagemaker-custom-attributes";
 type Shared = State<Arc<Runtime>>;
 
 /// The routes of a machine.
-pub(crate) fn router(runtime: Arc<Runtime>) -> Router {
+pub(crate) fn router(runtime: Arc<Runtime>, bounds: Bounds) -> Router {
     let invocations = post(invoke).layer(DefaultBodyLimit::max(limit::INVOCATION_BYTES_MAX));
     Router::new()
         .route("/api/runtime", get(about))
@@ -52,6 +53,7 @@ pub(crate) fn router(runtime: Arc<Runtime>) -> Router {
         // The stock SageMaker client signs for AWS and knows no token of ours.
         .route("/endpoints/{name}/invocations", invocations)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(bounds, impatient))
         .layer(from_fn_with_state(Arc::clone(&runtime), our_pages_only))
         .with_state(runtime)
 }
@@ -86,6 +88,9 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 async fn our_pages_only(State(runtime): Shared, request: Request, next: Next) -> Response {
+    if let Some(response) = too_large(&request) {
+        return response;
+    }
     match runtime.access.check_origin(request.headers(), runtime.port()) {
         Ok(()) => {
             let mut response = next.run(request).await;
@@ -97,14 +102,34 @@ async fn our_pages_only(State(runtime): Shared, request: Request, next: Next) ->
     }
 }
 
+/// Refuses a body that is announced as too large before its first byte is read.
+fn too_large(request: &Request) -> Option<Response> {
+    let path = request.uri().path();
+    let bytes_max = match path {
+        path if path.starts_with("/incoming/") => return None,
+        path if path.starts_with("/endpoints/") => limit::INVOCATION_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    };
+    if announced(request)? <= bytes_max as u64 {
+        return None;
+    }
+    let message = format!("{path}: the body is larger than {bytes_max} bytes; send less at once");
+    // Each of the two readers finds the word that it looks for.
+    let body = json!({ "error": message, "message": message });
+    Some(answered(StatusCode::PAYLOAD_TOO_LARGE, &body))
+}
+
 async fn known_people_only(State(runtime): Shared, mut request: Request, next: Next) -> Response {
     if let Some(response) = signed_in(&runtime, &request) {
         return response;
     }
-    match runtime.access.actor(request.headers()) {
+    match runtime.access.actor(request.headers(), runtime.port()) {
         Ok(actor) => {
             request.extensions_mut().insert(actor);
             next.run(request).await
+        }
+        Err((StatusCode::UNAUTHORIZED, message)) if asks_for_a_page(&request) => {
+            sign_in(request.uri().path(), &message)
         }
         Err(refusal) => refused(refusal),
     }
@@ -114,12 +139,45 @@ async fn known_people_only(State(runtime): Shared, mut request: Request, next: N
 /// without it.
 fn signed_in(runtime: &Runtime, request: &Request) -> Option<Response> {
     let uri = request.uri();
-    let token = uri.query()?.strip_prefix("token=")?;
+    let (given, others): (Vec<&str>, Vec<&str>) =
+        uri.query()?.split('&').partition(|pair| pair.starts_with("token="));
+    let token = given.first()?.strip_prefix("token=")?.trim();
     if request.method() != Method::GET || !runtime.access.is_token(token) {
         return None;
     }
-    let cookie = format!("{COOKIE_NAME}={token}; HttpOnly; SameSite=Strict; Path=/");
-    Some((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, uri.path().to_owned())]).into_response())
+    let cookie = format!("{}={token}; HttpOnly; SameSite=Strict; Path=/", cookie_name(runtime.port()));
+    // Two slashes at the beginning would name another server.
+    let mut location = format!("/{}", uri.path().trim_start_matches('/'));
+    if !others.is_empty() {
+        location.push('?');
+        location.push_str(&others.join("&"));
+    }
+    Some((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, location)]).into_response())
+}
+
+/// Whether a browser asks for something to look at.
+fn asks_for_a_page(request: &Request) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    request.method() == Method::GET && accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// The page for a browser that nobody knows yet: it asks for the token.
+fn sign_in(path: &str, message: &str) -> Response {
+    // A path holds nothing that could leave an attribute but what is escaped here.
+    let path = path.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('\'', "&#39;");
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>Millrace</title>\
+         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:4em auto;padding:0 1em}}\
+         input,button{{font:inherit;padding:.3em .6em}}</style></head><body><h1>Millrace</h1>\
+         <p>Open the address that <code>millrace up</code> printed when it started, \
+         or put the content of the file <code>token</code> of the data directory here.</p>\
+         <form method=\"get\" action=\"{path}\"><input type=\"password\" name=\"token\" aria-label=\"token\" autofocus> \
+         <button>Sign in</button></form><p><small>{message}</small></p></body></html>\n"
+    );
+    (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
 /// Everything that console answers, where the template routes to it.
@@ -173,6 +231,11 @@ async fn about(State(runtime): Shared) -> Response {
         runtime.wiring().functions.iter().map(|function| function.name.as_str()).collect();
     let about = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "person": runtime.access.user,
+        "speaking": match runtime.access.speaking {
+            Speaking::ForAnyone => "for anyone",
+            Speaking::ForOneself => "for oneself",
+        },
         "now": runtime.clock.now(),
         "clock": runtime.clock.kind(),
         "functions": functions,
