@@ -97,7 +97,7 @@ impl Records for Table {
             .await
             .map_err(|refused| error::of(format!("list {partition}/{prefix}"), &refused))?;
         let records = page.items().iter().map(item::record).collect::<Result<Vec<Record>>>()?;
-        let next = page.last_evaluated_key.as_ref().map(|key| item::sort(key)).transpose()?;
+        let next = page.last_evaluated_key.as_ref().map(item::sort).transpose()?;
         Ok(Page { records, next })
     }
 
