@@ -2,7 +2,7 @@
 
 use domain::{PipelineName, Time};
 use engine::drift::DriftReport;
-use engine::drift_report;
+use engine::{drift_report, text};
 
 use crate::rows::Serving;
 use crate::window::Window;
@@ -21,8 +21,13 @@ pub(crate) fn page(
 
 fn subtitle(serving: &Serving, (from, to): (Time, Time), window: &Window) -> String {
     let mut line = format!(
-        "Traffic of {} answered by version {} from {from} to {to} ({} rows, {} with a label) against the rows that version was trained on.",
-        serving.endpoint.name, serving.endpoint.champion, window.counts.rows, window.labelled
+        "Traffic of {} answered by version {} from {} to {} ({}, {} with a label) against the rows that version was trained on.",
+        serving.endpoint.name,
+        serving.endpoint.champion,
+        moment(from),
+        moment(to),
+        text::counted(window.counts.rows, "row"),
+        text::count(window.labelled)
     );
     if !window.unreadable.is_empty() {
         let reasons: Vec<String> =
@@ -33,4 +38,9 @@ fn subtitle(serving: &Serving, (from, to): (Time, Time), window: &Window) -> Str
         line.push_str(" Older traffic of the window was left out because there was too much.");
     }
     line
+}
+
+/// A moment to the minute, for people.
+fn moment(time: Time) -> String {
+    time.to_string()[..16].replace('T', " ")
 }
