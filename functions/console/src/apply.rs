@@ -7,7 +7,7 @@ use base64::Engine as _;
 use domain::key::prefix;
 use domain::pipeline::{Program, Target};
 use domain::row::{Applied, File};
-use domain::{BlobPath, Digest, Event, Key, Pipeline, Problem};
+use domain::{BlobPath, Digest, Event, Key, Pipeline, PipelineName, Problem};
 use engine::contract::Contract;
 use engine::features::{self, Features};
 use engine::table::Schema;
@@ -17,7 +17,7 @@ use ports::http::{Request, Response};
 use ports::records::Typed;
 use ports::{BlobsExt, Cx, Expect, RecordsExt, Write};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ask::body;
 use crate::{Console, Granted, NAME, Refusal, may_reapply};
@@ -135,6 +135,8 @@ impl Console {
                 .map_err(|why| Refusal::Because(403, why))?;
         }
 
+        let claim = self.claim(&name, checked.spec.endpoint()).await?;
+
         let contract_digest = Digest::of(contract.as_bytes());
         let features_json = checked.features.to_json();
         let features_digest = Digest::of(&features_json);
@@ -186,10 +188,48 @@ impl Console {
             let listed = Key::listed(&name);
             plan.write(Write { key: listed, expect: Expect::Absent, value: Some(json!({ "name": name })) });
         }
+        if claim == Claim::Free {
+            let key = Key::claimed(applied.spec.endpoint());
+            plan.write(Write { key, expect: Expect::Absent, value: Some(json!({ "pipeline": name })) });
+        }
         let event = Event::PipelineApplied { revision, pipeline_digest: digest, contract_digest };
         plan.emit_as(event, request.actor.clone(), None);
         plan.commit(&*self.records).await?;
         Ok(Response::json(200, &json!({ "pipeline": name, "revision": revision, "changed": true })))
+    }
+}
+
+/// How an endpoint's name stands for a pipeline that declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Nobody's yet.
+    Free,
+    /// The pipeline's own.
+    Own,
+}
+
+impl Console {
+    /// Whether a pipeline may answer under a name. A name stays its first pipeline's for good,
+    /// since what asks it may go on doing so long after the declaration changed.
+    async fn claim(&self, pipeline: &PipelineName, endpoint: &PipelineName) -> Result<Claim, Refusal> {
+        let taken = |by: &str| {
+            let what = format!("serving.endpoint: the pipeline {by} answers as {endpoint} already");
+            Err(Refusal::Because(409, format!("{what}; name another endpoint in `serving: {{endpoint: …}}`")))
+        };
+        let row: Option<Typed<Value>> = self.records.read(&Key::claimed(endpoint)).await?;
+        if let Some(by) = row.as_ref().and_then(|row| row.value["pipeline"].as_str()) {
+            return if by == pipeline.as_str() { Ok(Claim::Own) } else { taken(by) };
+        }
+        // What was applied before names were claimed.
+        for other in self.records.pipelines().await? {
+            let applied: Option<Typed<Applied>> =
+                self.records.read(&Key::of(&other, prefix::PIPELINE)).await?;
+            let is_its = applied.is_some_and(|applied| applied.value.spec.endpoint() == endpoint);
+            if is_its && other != *pipeline {
+                return taken(other.as_str());
+            }
+        }
+        Ok(Claim::Free)
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
+use crate::decide::not_an_approver;
 use crate::{Console, Granted, NAME, Refusal, may_approve, rollback_target};
 
 /// What most requests say.
@@ -152,12 +153,7 @@ impl Console {
         let named =
             request.actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
         if !named {
-            let why = format!(
-                "{} is not an approver; the policy names {}",
-                request.actor,
-                policy.approvers.join(", ")
-            );
-            return Err(Refusal::Because(403, why));
+            return Err(Refusal::Because(403, not_an_approver(&request.actor, &applied)));
         }
         let endpoint = applied.spec.endpoint().to_string();
         let row: Option<Typed<Endpoint>> =

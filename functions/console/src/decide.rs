@@ -27,15 +27,14 @@ pub fn may_approve(
     let policy = &applied.spec.approval;
     let named = actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
     if !named {
-        return Err(format!("{actor} is not an approver; the policy names {}", policy.approvers.join(", ")));
+        return Err(not_an_approver(actor, applied));
     }
-    if policy.four_eyes && *actor == model.requested_by {
-        return Err(format!(
-            "{actor} asked for the run of version {version}; four eyes need another approver"
-        ));
-    }
-    if policy.four_eyes && *actor == applied.by {
-        return Err(format!("{actor} applied the pipeline; four eyes need another approver"));
+    if policy.four_eyes && (*actor == model.requested_by || *actor == applied.by) {
+        let did = match *actor == model.requested_by {
+            true => format!("asked for the run of version {version}"),
+            false => "applied the pipeline".to_owned(),
+        };
+        return Err(format!("{actor} {did}; four eyes need another approver: {}", others(applied, model)));
     }
     if Digest::of_json(&model.lineage) != model.binding {
         return Err(format!("version {version} is not what was registered: its lineage was changed"));
@@ -45,6 +44,27 @@ pub fn may_approve(
             Err(format!("version {version} is bound to {}, not to {}", model.binding.short(), given.short()))
         }
         _ => Ok(()),
+    }
+}
+
+/// Why someone who is not named in the policy may not decide, and who may.
+pub(crate) fn not_an_approver(actor: &Actor, applied: &Applied) -> String {
+    let named = applied.spec.approval.approvers.join(", ");
+    format!("{actor} is not an approver; the policy names {named}, and only they can decide or change it")
+}
+
+/// Who else may decide on a version, or what to do where nobody may.
+fn others(applied: &Applied, model: &Model) -> String {
+    let is_other = |name: &&String| {
+        ![&model.requested_by, &applied.by].iter().any(|one| one.name() == Some(name.as_str()))
+    };
+    let named: Vec<&str> =
+        applied.spec.approval.approvers.iter().filter(is_other).map(String::as_str).collect();
+    match named.is_empty() {
+        false => named.join(" or "),
+        true => {
+            "the policy names nobody else; apply it with another approver, or with four_eyes: false".into()
+        }
     }
 }
 
@@ -59,7 +79,8 @@ pub fn may_reapply(actor: &Actor, before: &Applied, after: &domain::Pipeline) ->
         return Ok(());
     }
     Err(format!(
-        "changing who approves needs one of the present approvers ({}); {actor} is not one",
+        "changing who approves needs one of the present approvers ({}); {actor} is not one: let one of them \
+         apply it, or declare it under another name",
         policy.approvers.join(", ")
     ))
 }

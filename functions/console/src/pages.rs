@@ -10,6 +10,7 @@ use ports::{Error, RecordsExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::read::order;
 use crate::{Console, Granted};
 
 /// Events shown on a pipeline's page, newest first.
@@ -50,12 +51,23 @@ impl Console {
     pub(crate) async fn pipeline_page(&self, name: &PipelineName) -> Granted {
         let applied = self.applied(name).await?.value;
         let summary = self.summary(name).await?;
-        let mut page = Page::new(name.as_str()).subtitle(Html::text(&applied.spec.description));
+        let mut page = Page::new(name.as_str()).subtitle(
+            Html::text(&format!("{} · ", applied.spec.description)).then(Html::link("/", "all pipelines")),
+        );
         let serving = serving_text(&summary);
-        page = match summary["last_check"]["verdict"].as_str() {
-            Some("drift" | "concept drift") => {
-                let what = summary["last_check"]["summary"].as_str().unwrap_or_default();
-                page.banner(Tone::Bad, &format!("{serving}; the last check found drift"), Html::text(what))
+        let last = &summary["last_check"];
+        page = match last["verdict"].as_str() {
+            Some(verdict @ ("drift" | "concept drift")) if last["version"] == summary["champion"] => {
+                let what = last["summary"].as_str().unwrap_or_default();
+                page.banner(
+                    Tone::Bad,
+                    &format!("{serving}; the last check found {verdict}"),
+                    Html::text(what),
+                )
+            }
+            Some(_) if last["version"] != summary["champion"] => {
+                let told = format!("{}; its traffic was not checked yet", pending_text(&summary));
+                page.banner(Tone::Plain, &serving, Html::text(&told))
             }
             _ => page.banner(Tone::Plain, &serving, Html::text(&pending_text(&summary))),
         };
@@ -95,7 +107,7 @@ impl Console {
                     Cell::badge(tone, &word),
                     Cell::text(metrics.join(", ")),
                     Cell::code(model.binding.short()),
-                    Cell::text(model.at.date()),
+                    Cell::whole(model.at.date()),
                     report_cell(Some(&model.report), "evaluation"),
                 ]
             })
@@ -105,12 +117,12 @@ impl Console {
 
     async fn checks_table(&self, name: &PipelineName) -> Result<Html, Error> {
         let mut checks: Vec<Check> = self.rows(name, prefix::CHECK).await?;
-        checks.sort_by_key(|check| std::cmp::Reverse(check.at));
+        checks.sort_by_key(|check| std::cmp::Reverse(order(check)));
         let rows: Vec<Vec<Cell>> = checks
             .iter()
             .map(|check| {
                 vec![
-                    Cell::text(format!("{} – {}", check.from.date(), check.to.date())),
+                    Cell::whole(format!("{} – {}", check.from.date(), check.to.date())),
                     Cell::badge(tone_of(check.verdict), &check.verdict.to_string()),
                     Cell::count(check.version.into()),
                     Cell::count(check.rows),
@@ -146,7 +158,7 @@ impl Console {
                     Cell::badge(tone, &word),
                     Cell::text(why),
                     Cell::count(run.rows),
-                    Cell::text(run.at.date()),
+                    Cell::whole(run.at.date()),
                     report_cell(run.report.as_ref(), "evaluation"),
                 ]
             })
@@ -156,7 +168,7 @@ impl Console {
 
     async fn uploads_table(&self, name: &PipelineName) -> Result<Html, Error> {
         let mut uploads: Vec<Upload> = self.rows(name, prefix::UPLOAD).await?;
-        uploads.sort_by_key(|upload| std::cmp::Reverse(upload.at));
+        uploads.sort_by(|a, b| (b.at, b.as_of).cmp(&(a.at, a.as_of)).then_with(|| a.file.cmp(&b.file)));
         let rows: Vec<Vec<Cell>> = uploads
             .iter()
             .map(|upload| {
@@ -170,7 +182,7 @@ impl Console {
                     fate,
                     Cell::count(upload.rows_read),
                     Cell::count(upload.rows_bad),
-                    Cell::text(upload.as_of.date()),
+                    Cell::whole(upload.as_of.date()),
                     Cell::text(upload.by.to_string()),
                     report_cell(upload.report.as_ref(), "data"),
                 ]
@@ -188,7 +200,7 @@ impl Console {
             .map(|event| {
                 vec![
                     Cell::count(event.sequence),
-                    Cell::text(event.at.to_string()[..16].replace('T', " ")),
+                    Cell::whole(event.at.to_string()[..16].replace('T', " ")),
                     Cell::code(event.event.kind()),
                     Cell::text(event.event.line(&event.actor)),
                 ]

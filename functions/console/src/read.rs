@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::key::prefix;
 use domain::row::{Applied, ApprovalState, Check, Counts, Endpoint, Model, Part, Run, Upload};
-use domain::{BlobPath, Digest, Envelope, Key, PipelineName};
+use domain::{BlobPath, Digest, Envelope, Key, PipelineName, Time};
 use ports::http::{Request, Response};
 use ports::{BlobsExt, Cx, Error, ErrorKind, RecordsExt};
 use serde_json::{Value, json};
@@ -16,6 +16,12 @@ const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The most events of one answer.
 const EVENTS_MAX: usize = 1_000;
+
+/// Which of two checks is the later one. Several may be of the same moment: labels only ever come
+/// to a window, so the one that knows more of them is later.
+pub(crate) fn order(check: &Check) -> (Time, u64, u64) {
+    (check.at, check.labelled, check.rows)
+}
 
 impl Console {
     /// Everything at a glance.
@@ -62,7 +68,7 @@ impl Console {
             .map(|(_, run)| json!({ "number": run.value.number, "state": run.value.state.word() }))
             .collect();
         let checks = self.records.all::<Check>(&partition, prefix::CHECK).await?;
-        let last = checks.iter().map(|(_, check)| &check.value).max_by_key(|check| check.at);
+        let last = checks.iter().map(|(_, check)| &check.value).max_by_key(|check| order(check));
         Ok(json!({
             "name": name,
             "description": applied.spec.description,

@@ -96,6 +96,31 @@ fn a_declaration_is_applied_once_however_often_it_is_sent() {
 }
 
 #[test]
+fn a_second_pipeline_cannot_take_an_endpoint() {
+    let console = console();
+    let apply =
+        |id: &str, pipeline: &str| ask(&console, "ana", "POST", "/api/pipelines", id, &application(pipeline));
+    let named = |name: &str, endpoint: &str| {
+        let renamed = PIPELINE.replace("name: home-insurance", &format!("name: {name}"));
+        format!("{renamed}serving: {{endpoint: {endpoint}}}\n")
+    };
+    assert_eq!(apply("1", PIPELINE).0, 200);
+    for (id, endpoint) in [("2", "home-insurance"), ("3", "home-insurance")] {
+        let (status, answer) = apply(id, &named("homes", endpoint));
+        assert_eq!(status, 409, "{answer}");
+        let told = answer["error"].as_str().unwrap();
+        assert!(told.contains("the pipeline home-insurance answers as home-insurance already"), "{told}");
+    }
+    assert_eq!(apply("4", &named("homes", "quotes")).0, 200);
+    // A name that was given up stays whose it was, and its own pipeline may come back to it.
+    assert_eq!(apply("5", &named("home-insurance", "premiums")).0, 200);
+    assert_eq!(apply("6", &named("homes", "home-insurance")).0, 409);
+    assert_eq!(apply("7", PIPELINE).0, 200);
+    let (_, listed) = ask(&console, "ana", "GET", "/api/pipelines", "8", &Value::Null);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2, "a claim is no pipeline");
+}
+
+#[test]
 fn faults_of_a_declaration_are_told_with_their_field() {
     let console = console();
     let cases = [

@@ -75,6 +75,11 @@ impl Key {
         Key { partition: Key::PIPELINES.into(), sort: pipeline.to_string() }
     }
 
+    /// The row that says whose an endpoint's name is, among all pipelines.
+    pub fn claimed(endpoint: &PipelineName) -> Key {
+        Key { partition: Key::PIPELINES.into(), sort: format!("{}{endpoint}", prefix::ENDPOINT) }
+    }
+
     /// A numbered row: numbers sort as they count.
     pub fn numbered(pipeline: &PipelineName, prefix: &str, number: u64) -> Key {
         Key::of(pipeline, format!("{prefix}{number:09}"))
