@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::row::{Applied, File, Run, Served};
-use domain::{BlobPath, PipelineName, limit};
+use domain::{BlobPath, Digest, PipelineName, limit};
 use engine::answer;
 use engine::baseline::{Baseline, ColumnBaseline, LossCounter};
 use engine::csv::{Dialect, Header, Records};
@@ -61,11 +61,23 @@ impl Register {
             )
             .await?;
         let evaluation = evaluation(run, waiting, applied, served, &truth, (&candidate, champion.as_ref()))?;
-        let path = |name: &str| BlobPath::run(pipeline, &run.id, name);
-        let json = self.blobs.put(&path("evaluation.json"), &evaluation.json).await?;
-        let html = self.blobs.put(&path("evaluation.html"), evaluation.html.as_bytes()).await?;
+        let json = self.keep(pipeline, run, "json", &evaluation.json).await?;
+        let html = self.keep(pipeline, run, "html", evaluation.html.as_bytes()).await?;
         let (passed, reason, metrics) = (evaluation.passed, evaluation.reason, evaluation.metrics);
         Ok(Judgement { passed, reason, metrics, json, html, golden, baseline })
+    }
+
+    /// Writes a file of the evaluation. Its path says its digest: where the declaration is applied
+    /// anew between two deliveries they judge differently, and what a version names must stay.
+    async fn keep(
+        &self,
+        pipeline: &PipelineName,
+        run: &Run,
+        ending: &str,
+        bytes: &[u8],
+    ) -> ports::Result<File> {
+        let name = format!("evaluation-{}.{ending}", Digest::of(bytes).short());
+        self.blobs.put(&BlobPath::run(pipeline, &run.id, &name), bytes).await
     }
 
     async fn truth(

@@ -453,3 +453,32 @@ fn a_job_that_fails_ends_the_judgement_with_its_reason() {
         assert_eq!(reason, "the candidate could not predict the withheld rows: exit status 1");
     });
 }
+
+/// Seed 34 of the simulation: of two deliveries that judge one run, the slower one wrote its page
+/// over the one that the version names, because the declaration was applied anew between them.
+#[test]
+fn a_slower_judgement_under_another_declaration_writes_over_nothing() {
+    block_on(async {
+        let (world, trained) = world().await;
+        let register = register(&world);
+        world.twice(&register, &trained).await.unwrap();
+        let (run_key, waiting_key) = (rows::run_key(&name(), "new"), rows::waiting_key(&name(), "new"));
+        let seen = (world.row::<serde_json::Value>(&run_key).await, world.row(&waiting_key).await);
+        let ask = waiting(&world).await.unwrap().candidate;
+        world.jobs.complete(&ask.job, predictions(0..ROWS, 0.05));
+        world.deliver(&register, changed(&ask.job)).await.unwrap();
+        let model: Model = world.row(&rows::model_key(&name(), 1)).await.unwrap();
+
+        // What the slower delivery has read, and what is applied when it goes on.
+        world.records.tamper(&run_key, seen.0);
+        world.records.tamper(&waiting_key, seen.1);
+        let mut applied = applied(&world).await;
+        applied.spec.evaluation.confidence = 0.5;
+        let applied = serde_json::to_value(&applied).unwrap();
+        world.records.tamper(&Key::of(&name(), prefix::PIPELINE), Some(applied));
+        world.deliver(&register, world.tick()).await.unwrap();
+
+        let bytes = world.blobs.read(&model.report.path).unwrap();
+        assert_eq!(Digest::of(&bytes), model.report.digest, "the page that the version names");
+    });
+}
