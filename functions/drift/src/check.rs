@@ -1,10 +1,10 @@
 //! How a check is made: what serves, its window of traffic, the comparison, the record of it.
 
 use domain::row::{Check, File};
-use domain::{BlobPath, Event, Input, Time};
+use domain::{BlobPath, Digest, Event, Input, PipelineName, Time};
 use engine::drift::{self, DriftOptions, DriftReport};
 use ports::handler::{Plan, decide_again, id_of};
-use ports::{BlobsExt, Error, Fault, Handler as _, Handling, RecordsExt, Write};
+use ports::{Blobs, BlobsExt, Error, Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
 use crate::decide::{self, Cursor};
@@ -104,9 +104,9 @@ impl Drift {
             "report": report,
         });
         let page = crate::page::page(pipeline, serving, (from, to), &window, &report);
-        let path = |file: &str| BlobPath::check(pipeline, &id, file);
-        let result = blobs.put(&path("result.json"), domain::digest::canonical(&result).as_bytes()).await?;
-        let page = blobs.put(&path("report.html"), page.as_bytes()).await?;
+        let result =
+            keep(blobs, pipeline, (&id, "result", "json"), &domain::digest::canonical(&result)).await?;
+        let page = keep(blobs, pipeline, (&id, "report", "html"), &page).await?;
         let last = files.last().cloned();
         Ok(Found { report, window, from, to, summary, result, page, last, id })
     }
@@ -164,4 +164,16 @@ impl Drift {
         plan.write(Write::put(rows::cursor_key(pipeline), cursor, &seen));
         plan.commit(&*self.records).await.map(|_| ())
     }
+}
+
+/// Writes a file of a check. Its path says its digest: two deliveries of one input look at two
+/// windows, and what the recorded check names must stay.
+async fn keep(
+    blobs: &dyn Blobs,
+    pipeline: &PipelineName,
+    (check, name, ending): (&str, &str, &str),
+    text: &str,
+) -> ports::Result<File> {
+    let name = format!("{name}-{}.{ending}", Digest::of(text.as_bytes()).short());
+    blobs.put(&BlobPath::check(pipeline, check, &name), text.as_bytes()).await
 }

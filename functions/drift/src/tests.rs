@@ -358,3 +358,26 @@ fn where_nothing_serves_there_is_nothing_to_check() {
         assert_eq!(world.kinds(&name()).await, ["DriftCheckRequested"]);
     });
 }
+
+/// Seed 1795566621450056 of the simulation: of two deliveries of one request the slower one looked
+/// at a later window, and wrote its result over the one that the check names.
+#[test]
+fn a_slower_check_of_the_same_request_writes_over_nothing() {
+    block_on(async {
+        let world = world().await;
+        traffic(&world, world.clock.now().plus(-Time::DAY), 0.0);
+        let request = asked(&world).await;
+        world.deliver(&drift(&world), &request).await.unwrap();
+        let check = only(&world).await;
+
+        // The slower delivery has not seen the check, and begins later.
+        world.records.tamper(&crate::rows::check_key(&name(), &check.id), None);
+        world.clock.advance(Time::HOUR);
+        world.deliver(&drift(&world), &request).await.unwrap();
+
+        for file in [&check.result, &check.report] {
+            let bytes = world.blobs.read(&file.path).unwrap();
+            assert_eq!(Digest::of(&bytes), file.digest, "{}", file.path);
+        }
+    });
+}
