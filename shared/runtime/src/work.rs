@@ -108,25 +108,35 @@ impl Workers {
     }
 
     fn begin_ready(self: &Arc<Workers>, now: i64) -> ports::Result<()> {
-        let taken = self.lock().deliveries.clone();
-        for delivery in self.buses.queue.ready(now, &|id| taken.contains(&id))? {
-            let mut at_hand = self.lock();
-            let busy = at_hand.of_function.entry(delivery.function.clone()).or_default();
-            if *busy >= CONCURRENCY {
+        for function in self.buses.queue.functions()? {
+            let (free, taken) = {
+                let at_hand = self.lock();
+                let busy = at_hand.of_function.get(&function).copied().unwrap_or_default();
+                (CONCURRENCY.saturating_sub(busy), at_hand.deliveries.clone())
+            };
+            if free == 0 {
                 continue;
             }
-            *busy += 1;
-            at_hand.deliveries.insert(delivery.id);
-            drop(at_hand);
-            let workers = Arc::clone(self);
-            let spawned = std::thread::Builder::new()
-                .name(delivery.function.clone())
-                .spawn(move || workers.deliver(&delivery));
-            if let Err(error) = spawned {
-                error!(error = %error, "no thread for a delivery: {error}");
+            for delivery in self.buses.queue.ready(&function, now, free, &|id| taken.contains(&id))? {
+                self.begin(delivery);
             }
         }
         Ok(())
+    }
+
+    fn begin(self: &Arc<Workers>, delivery: Delivery) {
+        let mut at_hand = self.lock();
+        *at_hand.of_function.entry(delivery.function.clone()).or_default() += 1;
+        at_hand.deliveries.insert(delivery.id);
+        drop(at_hand);
+        let (workers, id, function) = (Arc::clone(self), delivery.id, delivery.function.clone());
+        let spawned = std::thread::Builder::new()
+            .name(delivery.function.clone())
+            .spawn(move || workers.deliver(&delivery));
+        if let Err(error) = spawned {
+            error!(error = %error, "no thread for a delivery: {error}");
+            self.put_down(id, &function);
+        }
     }
 
     fn deliver(&self, delivery: &Delivery) {
@@ -135,13 +145,17 @@ impl Workers {
             // It stays in the queue and is delivered again.
             error!(delivery = delivery.id, error = %error, "how a delivery ended could not be written: {error}");
         }
+        self.put_down(delivery.id, &delivery.function);
+        self.buses.bell.ring();
+    }
+
+    /// A delivery is no longer at hand.
+    fn put_down(&self, id: i64, function: &str) {
         let mut at_hand = self.lock();
-        at_hand.deliveries.remove(&delivery.id);
-        if let Some(busy) = at_hand.of_function.get_mut(&delivery.function) {
+        at_hand.deliveries.remove(&id);
+        if let Some(busy) = at_hand.of_function.get_mut(function) {
             *busy -= 1;
         }
-        drop(at_hand);
-        self.buses.bell.ring();
     }
 
     fn handle(&self, delivery: &Delivery) -> Ended {
