@@ -18,8 +18,9 @@ pub(crate) const KILLED_WAIT: Duration = Duration::from_secs(10);
 /// How long a program whose connections broke has to show that it has ended.
 pub(crate) const ENDING_WAIT: Duration = Duration::from_secs(2);
 
-/// How often something is looked at that tells nobody when it changes.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
+/// How often something is looked at that tells nobody when it changes. Four such looks lie between
+/// a job's start and the event of its end, and one look takes microseconds.
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
 
 /// From a fault that may pass to the next attempt.
 pub(crate) const PAUSE: Duration = Duration::from_secs(1);
