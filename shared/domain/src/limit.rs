@@ -13,6 +13,10 @@ pub const COMMIT_EVENTS_MAX: usize = 32;
 /// Largest row in bytes: DynamoDB's item limit is 400 KB with attribute names; this leaves room.
 pub const ROW_BYTES_MAX: usize = 390_000;
 
+/// Most bytes of all rows and events of one commit: TransactWriteItems takes 4 MB of items, and
+/// keys, names of attributes and what sealing adds are counted there too.
+pub const COMMIT_BYTES_MAX: usize = 3_500_000;
+
 /// Largest event in bytes: EventBridge's entry is 256 KB; larger facts are blobs by digest.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
 

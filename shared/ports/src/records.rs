@@ -216,6 +216,7 @@ impl Commit {
                 limit::COMMIT_EVENTS_MAX
             ));
         }
+        let mut total = 0;
         let mut seen = std::collections::BTreeSet::new();
         for write in &self.writes {
             let key = &write.key;
@@ -248,6 +249,7 @@ impl Commit {
                     limit::ROW_BYTES_MAX
                 ));
             }
+            total += bytes;
         }
         for draft in &self.events {
             let bytes = serde_json::to_string(&draft.event).map_or(0, |text| text.len());
@@ -258,6 +260,13 @@ impl Commit {
                     limit::EVENT_BYTES_MAX
                 ));
             }
+            total += bytes;
+        }
+        if total > limit::COMMIT_BYTES_MAX {
+            return too_large(format!(
+                "{total} bytes of rows and events, at most {} (COMMIT_BYTES_MAX)",
+                limit::COMMIT_BYTES_MAX
+            ));
         }
         Ok(())
     }

@@ -15,6 +15,13 @@ fn with_events(count: usize) -> Commit {
     Commit { id: format!("{count} events"), pipeline: name(), at: at(), writes: Vec::new(), events }
 }
 
+/// So many of the largest rows.
+fn large(count: usize) -> Commit {
+    let row = text(limit::ROW_BYTES_MAX);
+    let rows = (0..count).map(|number| Write::insert(waiting(&format!("large/{number}")), &row));
+    commit(&format!("{count} large rows"), rows.collect(), &[])
+}
+
 /// A text whose JSON has this many bytes.
 fn text(bytes: usize) -> String {
     "x".repeat(bytes - 2)
@@ -37,6 +44,7 @@ pub async fn the_largest_commit_is_taken(records: &dyn Records) {
     let row = text(limit::ROW_BYTES_MAX);
     now(records, &commit("row", vec![Write::insert(waiting("large"), &row)], &[])).await;
     assert_eq!(value(records, &waiting("large")).await, Some(json!(row)));
+    now(records, &large(limit::COMMIT_BYTES_MAX / limit::ROW_BYTES_MAX)).await;
     now(records, &with_event_of(limit::EVENT_BYTES_MAX)).await;
     assert_eq!(whole(records, &name()).await, limit::COMMIT_EVENTS_MAX as u64 + 2);
 }
@@ -49,6 +57,7 @@ pub async fn a_commit_over_a_limit_is_refused_by_name(records: &dyn Records) {
         ("COMMIT_ACTIONS_MAX", commit("actions", rows(most + 1), &["event"])),
         ("COMMIT_EVENTS_MAX", with_events(limit::COMMIT_EVENTS_MAX + 1)),
         ("ROW_BYTES_MAX", commit("row", vec![Write::insert(waiting("large"), &row)], &[])),
+        ("COMMIT_BYTES_MAX", large(limit::COMMIT_BYTES_MAX / limit::ROW_BYTES_MAX + 1)),
         ("EVENT_BYTES_MAX", with_event_of(limit::EVENT_BYTES_MAX + 1)),
     ] {
         let (kind, text) = refused(records, &commit).await;
