@@ -48,7 +48,7 @@ pub fn bind_header(
         names.push(name);
     }
     let is_wanted = |name: &&str| wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name.trim()));
-    if !wanted.is_empty() && !names.iter().any(|name| is_wanted(name)) {
+    if !wanted.is_empty() && !names.iter().any(&is_wanted) {
         // It may be a row of data, whose values are not to be shown before the contract says so.
         return Err(wrong("missing header")
             .found(format_args!("a first line of {} fields, none of them the name of a column", names.len()))

@@ -42,7 +42,7 @@ impl Distinct {
                     }
                 }
             }
-            Column::Boolean(values) => count(others, exact, values, |truth| i64::from(truth)),
+            Column::Boolean(values) => count(others, exact, values, i64::from),
             Column::Integer(values) => count(others, exact, values, |whole| whole),
             Column::Number(values) => count(others, exact, values, bits),
             Column::Date(values) => count(others, exact, values, i64::from),
