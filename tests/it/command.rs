@@ -17,7 +17,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// The command's path: cargo builds it where this test binary stands.
-fn millrace() -> &'static Path {
+pub(crate) fn millrace() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
         let build = Command::new(env!("CARGO"))
@@ -45,7 +45,9 @@ pub(crate) fn place(files: &[(&str, &str)]) -> tempfile::TempDir {
     let contract = root().join("examples/home-insurance/contract.yaml");
     std::fs::copy(contract, place.path().join("contract.yaml")).unwrap();
     for (name, text) in files {
-        std::fs::write(place.path().join(name), text).unwrap();
+        let file = place.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
     }
     place
 }

@@ -2,9 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod chance;
 mod command;
 mod data;
 mod drift;
 mod examples;
+mod http;
+mod kill;
+mod remnants;
+mod restart;
+mod server;
+mod small;
 mod story;
+mod tamper;
 mod tidy;

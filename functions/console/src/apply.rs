@@ -131,6 +131,13 @@ impl Console {
         let key = Key::of(&name, prefix::PIPELINE);
         let before: Option<Typed<Applied>> = self.records.read(&key).await?;
         if let Some(before) = &before {
+            if self.was_accepted(cx, &name, request, "apply").await? {
+                let revision = before.value.revision;
+                return Ok(Response::json(
+                    200,
+                    &json!({ "pipeline": name, "revision": revision, "changed": true }),
+                ));
+            }
             may_reapply(&request.actor, &before.value, &checked.spec)
                 .map_err(|why| Refusal::Because(403, why))?;
         }

@@ -7,6 +7,7 @@ use engine::csv;
 use engine::table::{Column, Kind, Schema};
 use ports::handler::{Plan, id_of};
 use ports::http::{Request, Response};
+use ports::ledger::handled_key;
 use ports::records::Typed;
 use ports::{BlobsExt, Committed, Cx, RecordsExt, Write};
 use serde::Deserialize;
@@ -106,6 +107,9 @@ impl Console {
         request: &Request,
     ) -> Granted {
         let said: Said = body(request)?;
+        if self.was_accepted(cx, pipeline, request, "approve").await? {
+            return Ok(accepted(Committed::Before));
+        }
         let applied = self.applied(pipeline).await?.value;
         let Typed { version: read, value: mut model } = self.model(pipeline, version).await?;
         may_approve(&request.actor, &applied, &model, said.binding)
@@ -131,6 +135,9 @@ impl Console {
         if said.reason.is_empty() {
             return Err(Refusal::Because(400, "say why the version is rejected (--reason)".into()));
         }
+        if self.was_accepted(cx, pipeline, request, "reject").await? {
+            return Ok(accepted(Committed::Before));
+        }
         let applied = self.applied(pipeline).await?.value;
         let Typed { version: read, value: mut model } = self.model(pipeline, version).await?;
         may_approve(&request.actor, &applied, &model, said.binding)
@@ -148,6 +155,9 @@ impl Console {
     /// Asks for an approved version to serve again.
     pub(crate) async fn rollback(&self, cx: &Cx, pipeline: &PipelineName, request: &Request) -> Granted {
         let said: Said = body(request)?;
+        if self.was_accepted(cx, pipeline, request, "rollback").await? {
+            return Ok(accepted(Committed::Before));
+        }
         let applied = self.applied(pipeline).await?.value;
         let policy = &applied.spec.approval;
         let named =
@@ -212,8 +222,23 @@ impl Console {
 
     /// Commits what a person asked for; a repeat of the same request is harmless.
     async fn accept(&self, plan: Plan) -> Granted {
-        let committed = plan.commit(&*self.records).await?;
-        let repeated = committed == Committed::Before;
-        Ok(Response::json(202, &json!({ "accepted": true, "repeated": repeated })))
+        Ok(accepted(plan.commit(&*self.records).await?))
     }
+
+    /// Whether this very request was accepted before. Whoever did not hear the answer asks again
+    /// under the same id, and is to hear the same, though what it changed would refuse it now.
+    pub(crate) async fn was_accepted(
+        &self,
+        cx: &Cx,
+        pipeline: &PipelineName,
+        request: &Request,
+        step: &str,
+    ) -> Result<bool, Refusal> {
+        let commit = Plan::caused(NAME, cx, &request.id, pipeline, step).into_commit();
+        Ok(self.records.get(&handled_key(pipeline, &commit.id)).await?.is_some())
+    }
+}
+
+fn accepted(committed: Committed) -> Response {
+    Response::json(202, &json!({ "accepted": true, "repeated": committed == Committed::Before }))
 }
