@@ -7,11 +7,15 @@ use domain::{Envelope, Event, PipelineName, row};
 use super::{Client, Failure, Recorded};
 use crate::data::has_drifted;
 
-/// The pause before a first look back; pauses grow from here.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The shortest pause between two looks.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
 
 /// The longest pause between two looks.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A pause is this part of what was waited already: what has ended is seen soon after, however
+/// long it took.
+const PAUSE_SHARE: u32 = 50;
 
 /// How long to wait; for ever where nothing is said.
 #[derive(Clone, Copy, Debug, Default)]
@@ -160,7 +164,6 @@ impl Client {
         mut look: impl FnMut() -> Result<Option<T>, Failure>,
     ) -> Result<T, Failure> {
         let begun = begun();
-        let mut next = PAUSE_MIN;
         loop {
             if let Some(found) = look()? {
                 return Ok(found);
@@ -173,8 +176,7 @@ impl Client {
                     "waited {seconds} s for {what}, in vain; it goes on without this command"
                 )));
             }
-            pause(next);
-            next = (next * 3 / 2).min(PAUSE_MAX);
+            pause((begun.elapsed() / PAUSE_SHARE).clamp(PAUSE_MIN, PAUSE_MAX));
         }
     }
 
