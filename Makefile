@@ -53,3 +53,11 @@ format:
 # Side by side with what others do on the same bytes; prints ratios.
 bench:
 	python3 tests/benches/files.py
+
+# Storms over a deployment in memory: `make sim SEEDS=10000` plays many seeds (from FROM) on all
+# cores, `make sim SEED=n` tells the whole story of one.
+.PHONY: sim
+SEEDS ?= 1000
+sim:
+	$(if $(SEED),SEED=$(SEED),SEEDS=$(SEEDS) $(if $(FROM),FROM=$(FROM))) \
+	  cargo test --quiet --package tests --test sim asked -- --nocapture

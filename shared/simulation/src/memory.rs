@@ -16,6 +16,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks, also after a test has panicked while holding the lock: no adapter leaves its state
 /// half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -20,6 +20,11 @@ pub struct MemoryBlobs {
 }
 
 impl MemoryBlobs {
+    /// A copy with a life of its own.
+    pub fn fork(&self) -> MemoryBlobs {
+        MemoryBlobs { files: Arc::new(Mutex::new(lock(&self.files).clone())) }
+    }
+
     /// Puts a file without asking.
     pub fn insert(&self, path: &BlobPath, bytes: impl Into<Bytes>) {
         lock(&self.files).insert(path.clone(), bytes.into());

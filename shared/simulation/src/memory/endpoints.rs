@@ -59,6 +59,28 @@ impl MemoryEndpoints {
         self.answer(move |spec, body| csv_reply(body, |line| predict(spec, line)));
     }
 
+    /// A copy with a life of its own; the same answers.
+    pub fn fork(&self) -> MemoryEndpoints {
+        MemoryEndpoints {
+            endpoints: Mutex::new(lock(&self.endpoints).clone()),
+            model: Mutex::new(lock(&self.model).clone()),
+        }
+    }
+
+    /// Brings the configuration put last under one name into service.
+    ///
+    /// # Panics
+    /// Where there is no such endpoint.
+    pub fn bring_up(&self, name: &str) {
+        match lock(&self.endpoints).get_mut(name) {
+            Some(standing) => {
+                standing.state = EndpointState::InService;
+                standing.serving = Some(standing.last.clone());
+            }
+            None => panic!("no endpoint {name:?} was put"),
+        }
+    }
+
     /// Brings every configuration that is coming up into service.
     pub fn settle(&self) {
         for standing in lock(&self.endpoints).values_mut() {
@@ -88,6 +110,11 @@ impl MemoryEndpoints {
     /// What was put last under a name; none where there is no endpoint.
     pub fn spec(&self, name: &str) -> Option<EndpointSpec> {
         lock(&self.endpoints).get(name).map(|standing| standing.last.clone())
+    }
+
+    /// What answers under a name; none where nothing does.
+    pub fn serving(&self, name: &str) -> Option<EndpointSpec> {
+        lock(&self.endpoints).get(name).and_then(|standing| standing.serving.clone())
     }
 
     /// What was put last under every name, and how it stands: equal dumps mean that nothing has

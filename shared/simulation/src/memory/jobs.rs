@@ -23,6 +23,11 @@ impl MemoryJobs {
         MemoryJobs { blobs, jobs: Mutex::default() }
     }
 
+    /// A copy with a life of its own, whose artifacts and outputs go to these blobs.
+    pub fn fork(&self, blobs: MemoryBlobs) -> MemoryJobs {
+        MemoryJobs { blobs, jobs: Mutex::new(lock(&self.jobs).clone()) }
+    }
+
     /// Every job that was ever started, by name.
     pub fn started(&self) -> Vec<JobSpec> {
         lock(&self.jobs).values().map(|(spec, _)| spec.clone()).collect()
@@ -65,6 +70,17 @@ impl MemoryJobs {
     /// Where no such job was started.
     pub fn fail(&self, name: &str, reason: &str) {
         self.end(name, JobState::Failed { reason: reason.to_owned() });
+    }
+
+    /// Ends a job before its end, after a minute. What it had made by then is there, or nothing.
+    ///
+    /// # Panics
+    /// Where no such job was started.
+    pub fn cut_short(&self, name: &str, made: Option<Bytes>, reason: &str) {
+        if let (Some(bytes), Work::Train { artifact, .. }) = (made, self.spec(name).work) {
+            self.blobs.insert(&artifact, bytes);
+        }
+        self.end(name, JobState::Stopped { reason: reason.to_owned() });
     }
 
     /// The last objective line a job printed.

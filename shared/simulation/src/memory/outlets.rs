@@ -23,6 +23,13 @@ struct Sending {
 }
 
 impl MemoryNotices {
+    /// A copy with a life of its own.
+    pub fn fork(&self) -> MemoryNotices {
+        let Sending { sent, refusals, closed } = &*lock(&self.state);
+        let copy = Sending { sent: sent.clone(), refusals: *refusals, closed: closed.clone() };
+        MemoryNotices { state: Mutex::new(copy) }
+    }
+
     /// Everything that was sent, in order, repeats included.
     pub fn sent(&self) -> Vec<(Channel, Notice)> {
         lock(&self.state).sent.clone()

@@ -30,6 +30,11 @@ struct Row {
 }
 
 impl MemoryRecords {
+    /// A copy with a life of its own.
+    pub fn fork(&self) -> MemoryRecords {
+        MemoryRecords { rows: Mutex::new(lock(&self.rows).clone()) }
+    }
+
     /// Every row with its version and canonical text, apart from the handled marks: equal dumps
     /// mean that nothing has changed.
     pub fn dump(&self) -> BTreeMap<Key, (Version, String)> {

@@ -1,0 +1,121 @@
+//! What must hold of every deployment: the invariants by their ids, and who checks them.
+//!
+//! [`Checker`] follows what takes effect, commit by commit, and never looks at a function's code:
+//! it knows the rows and events alone. [`rest::at_rest`] looks at the whole once nothing moves.
+
+mod facts;
+pub mod invariant;
+pub mod rest;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use domain::PipelineName;
+use ports::{JobSpec, Work};
+
+use crate::deployment::Deployment;
+use crate::gated::Seen;
+pub use facts::Facts;
+pub use invariant::Invariant;
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// What was found instead.
+    pub found: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} does not hold ({}): {}", self.invariant.id, self.invariant.says, self.found)
+    }
+}
+
+/// Whether something holds.
+pub type Holds = Result<(), Violation>;
+
+/// Answers a violation where a condition does not hold.
+pub(crate) fn hold(
+    condition: impl Into<Option<()>>,
+    invariant: Invariant,
+    found: impl FnOnce() -> String,
+) -> Holds {
+    match condition.into() {
+        Some(()) => Ok(()),
+        None => Err(Violation { invariant, found: found() }),
+    }
+}
+
+/// Whether, as something [`hold`] reads.
+pub(crate) fn when(condition: bool) -> Option<()> {
+    condition.then_some(())
+}
+
+/// Follows what takes effect.
+#[derive(Clone, Debug, Default)]
+pub struct Checker {
+    /// What is known of each pipeline.
+    pub facts: BTreeMap<PipelineName, Facts>,
+    /// Notices that got through, by id.
+    pub sent: BTreeMap<String, u64>,
+    /// Events that the bus took, by id.
+    pub published: BTreeMap<String, u64>,
+    place: usize,
+}
+
+impl Checker {
+    /// Looks at everything that took effect since the last look.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn look(&mut self, deployment: &Deployment) -> Holds {
+        if let Some(panic) = deployment.panics.first() {
+            return Err(Violation { invariant: invariant::NO_PANIC, found: panic.clone() });
+        }
+        while let Some(seen) = deployment.history.get(self.place) {
+            self.place += 1;
+            match seen {
+                Seen::Committed { commit, events } => {
+                    let facts = self.facts.entry(commit.pipeline.clone()).or_default();
+                    facts.committed(deployment, commit, events)?;
+                }
+                Seen::Started(job) => self.started(job)?,
+                Seen::Put(spec) => {
+                    let mut known = self.facts.values();
+                    let found = known.find(|facts| facts.deployments.contains_key(&spec.config));
+                    let allowed = found.is_some_and(|facts| facts.may_serve(spec));
+                    hold(when(allowed), invariant::APPROVED, || {
+                        format!("{} was asked to serve {}, which nobody approved", spec.name, spec.config)
+                    })?;
+                }
+                Seen::Sent(_, notice) => *self.sent.entry(notice.id.clone()).or_default() += 1,
+                Seen::Published(event) => *self.published.entry(event.id.clone()).or_default() += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Money is spent: a run must own the job.
+    fn started(&mut self, job: &JobSpec) -> Holds {
+        let owner = |purpose: &str| {
+            let (pipeline, id) = job.name.rsplit_once(purpose)?;
+            Some((pipeline.parse::<PipelineName>().ok()?, id.to_owned()))
+        };
+        let nobody = || format!("job {} was started and no run owns it", job.name);
+        let purpose = match job.work {
+            Work::Train { .. } => "-train-",
+            Work::Predict { .. } => "-predict-",
+        };
+        let facts = owner(purpose).and_then(|(pipeline, id)| Some((self.facts.get(&pipeline)?, id)));
+        let Some((facts, id)) = facts else {
+            return Err(Violation { invariant: invariant::JOBS_OWNED, found: nobody() });
+        };
+        let owned = match job.work {
+            Work::Train { .. } => facts.awaits_training(&id, &job.name),
+            Work::Predict { .. } => facts.awaits_predictions(),
+        };
+        hold(when(owned), invariant::JOBS_OWNED, nobody)
+    }
+}

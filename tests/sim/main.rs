@@ -1,0 +1,11 @@
+//! The real functions over the real wiring in a deployment in memory whose every step a seed, or
+//! an enumeration, decides: what must always hold, does.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod broken;
+mod exhaustive;
+mod people;
+mod seeds;
+mod storms;
+mod toy;
+mod whole;
