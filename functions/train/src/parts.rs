@@ -70,7 +70,9 @@ impl<'a> PartReader<'a> {
         let Some(group) = self.footer.row_groups().get(self.next) else { return Ok(None) };
         let range = group.range.clone();
         let bytes = self.blobs.range(&self.part.data.path, range.start, range.end - range.start).await?;
-        let batch = self.footer.read_group(self.next, bytes)?;
+        let wanted =
+            |name: &str| name == part::ROW || name == part::BUCKET || self.schema.position(name).is_some();
+        let batch = self.footer.read_columns(self.next, bytes, wanted)?;
         self.next += 1;
         let integers = |name: &str| match batch.column(name) {
             Some(Column::Integer(values)) => Some(values),
