@@ -77,7 +77,10 @@ fn problem(rule: &str) -> Problem {
 /// What is wrong, with row and column where it is about one. A row's number is its `line`.
 pub fn decode(media: Media, body: &[u8], schema: &Arc<Schema>) -> Result<Batch, Problem> {
     let batch = match media {
-        Media::Csv => rows::read_body(schema, body)?,
+        Media::Csv => rows::read_body(schema, body).map_err(|fault| {
+            let names: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
+            fault.hint(format!("a row holds, in this order and without a header: {}", names.join(", ")))
+        })?,
         Media::Json => instances(
             serde_json::from_slice(body).map_err(|fault| {
                 problem("not JSON").at(fault.line() as u64, fault.column() as u64).found(&fault)

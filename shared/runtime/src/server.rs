@@ -345,6 +345,7 @@ async fn invoke(
     };
     match aside(move || runtime.servers.answer(invocation)).await {
         Err(response) => response,
+        Ok(Ok(answer)) if answer.status >= 400 => model_error(&answer),
         Ok(Ok(answer)) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
             let mut response = (status, answer.body).into_response();
@@ -372,6 +373,24 @@ async fn invoke(
             response
         }
     }
+}
+
+/// What SageMaker's runtime answers where the model answered with an error.
+fn model_error(answer: &process::Answer) -> Response {
+    let said = String::from_utf8_lossy(&answer.body);
+    let body = json!({
+        "ErrorCode": "MODEL_ERROR",
+        "Message": format!("the model answered with status {}: {}", answer.status, said.trim_end()),
+        "OriginalStatusCode": answer.status,
+        "OriginalMessage": said,
+    });
+    let mut response = answered(StatusCode::FAILED_DEPENDENCY, &body);
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static("ModelError"));
+    if let Ok(id) = HeaderValue::from_str(&answer.inference_id) {
+        headers.insert(HeaderName::from_static(INFERENCE_ID), id);
+    }
+    response
 }
 
 /// The id under which a request is known: the client's, or a new one.
