@@ -19,6 +19,9 @@ const PATIENCE: Patience = Patience(Some(Duration::from_secs(180)));
 /// Requests to an endpoint carry this many rows.
 const ROWS_AT_ONCE: usize = 250;
 
+/// Characters of what an act found in the closing table.
+const TOLD_CHARS_MAX: usize = 110;
+
 /// What marks a directory as a story's, so that the next telling may remove it.
 const MARK: &str = "story";
 
@@ -128,15 +131,21 @@ impl Story {
         self.digests.push((of.to_owned(), digest));
     }
 
-    /// Where a recorded file stands on this machine.
+    /// Where a recorded file stands on this machine, from where the story is told.
     pub(crate) fn place(&self, path: &domain::BlobPath) -> String {
         self.folder.join("data/blobs").join(path.as_str()).display().to_string()
     }
 
-    /// Moves the clock.
+    /// Moves the clock, and waits until everything that this set off is over: a check that the
+    /// schedule begins now must not meet half of the traffic that the story sends next.
     pub(crate) fn clock(&mut self, to: &str) -> Result<(), Error> {
         let to: Time = to.parse()?;
         self.client.set_clock(to)?;
+        self.client.wait("the machine to come to rest", PATIENCE, || {
+            let runtime = self.client.runtime()?;
+            let is_at_rest = runtime["waiting"] == 0 && runtime["working"] == 0;
+            Ok(is_at_rest.then_some(()))
+        })?;
         say(&format!("  it is {}", to.date()));
         Ok(())
     }
@@ -239,18 +248,32 @@ impl Story {
         let failed = self.acts.iter().filter(|act| !act.happened).count();
         let rows = self.acts.iter().map(|act| {
             let mark = if act.happened { "✓" } else { "✕" };
-            vec![mark.to_owned(), act.what.clone(), act.told.clone(), act.left.clone()]
+            // What is left behind tells more, and so do the events above.
+            let told = match act.happened {
+                true => engine::text::cut(&act.told, TOLD_CHARS_MAX).into_owned(),
+                false => act.told.clone(),
+            };
+            vec![mark.to_owned(), act.what.clone(), told]
         });
-        output::table(&["", "act", "what was found", "left behind"], rows.collect(), "");
+        output::table(&["", "act", "what was found"], rows.collect(), "");
         say("");
-        let rows = self.digests.iter().map(|(of, digest)| vec![of.clone(), digest.to_string()]);
-        output::table(&["the same seed gives", "digest"], rows.collect(), "");
+        say("LEFT BEHIND, TO OPEN AND READ");
+        for act in self.acts.iter().filter(|act| !act.left.is_empty()) {
+            say(&format!("  {}", engine::text::terminal(&act.what)));
+            say(&format!("    {}", engine::text::terminal(&act.left)));
+        }
+        say("");
+        // Whole, so that two tellings can be compared: no table breaks them.
+        let names = self.digests.iter().map(|(of, _)| engine::text::width(of)).max().unwrap_or(0);
+        say("THE SAME SEED GIVES");
+        for (of, digest) in &self.digests {
+            say(&format!("{}  {digest}", engine::text::fit(of, names)));
+        }
         say("");
         let data = self.folder.join("data");
-        say(&format!(
-            "Look around: millrace up --data {} and, beside it, millrace --data {0} status",
-            data.display()
-        ));
+        say("Look around:");
+        say(&format!("  millrace up --data {}", data.display()));
+        say(&format!("  millrace --data {} status          (in another terminal)", data.display()));
         match failed {
             0 => Ok(ExitCode::SUCCESS),
             1 => output::error("1 act of the story did not happen"),
