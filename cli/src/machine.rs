@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,7 +57,8 @@ pub(crate) fn start(options: Options<'_>) -> Result<Machine, Error> {
         let what = what.to_owned();
         move |error: std::io::Error| -> Error { format!("{what} {place}: {error}").into() }
     };
-    fs::create_dir_all(data).map_err(failed("make"))?;
+    // Rows of people's data lie in it: a directory that is made here is its owner's alone.
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed("make"))?;
     let data = &data.canonicalize().map_err(failed("find"))?;
     let lock = locked(data)?;
     let is_new = !data.join("ledger.db").exists();
@@ -253,7 +254,11 @@ fn environment(name: &str) -> Option<String> {
 }
 
 /// The operating system's user, as events name who asked.
+///
+/// The system is asked, not the environment, which anybody may set, and which services lack.
 fn user() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(environment).filter(|name| !name.is_empty());
-    named.unwrap_or_else(|| "unknown".into())
+    let asked = std::process::Command::new("id").arg("-un").stdin(std::process::Stdio::null()).output();
+    let told = asked.ok().filter(|answer| answer.status.success());
+    let name = told.map(|answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".into())
 }

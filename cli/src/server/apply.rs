@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use clap::Args;
-use domain::pipeline::Program;
+use domain::pipeline::{Approval, Program};
 use domain::{BlobPath, Pipeline, Problem};
 use serde_json::{Value, json};
 
@@ -24,12 +24,37 @@ pub(crate) struct ApplyArguments {
 pub(super) fn apply(arguments: &ApplyArguments, place: &Place, form: Form) -> Done {
     let application = application(&arguments.file)?;
     let client = Client::open(&place.data, place.person.as_deref())?;
+    let declared: Pipeline =
+        engine::yaml::parse("the declaration", application["pipeline"].as_str().unwrap_or_default())?;
+    let is_new = client
+        .get(&format!("/api/pipelines/{}", declared.name))
+        .is_err_and(|failure| failure.status() == Some(404));
+    if is_new && let Some(why) = nobody_approves(&declared.approval, &client.runtime().unwrap_or_default()) {
+        return output::error(why);
+    }
     let answer = client.apply(&application)?;
     match form {
         Form::Json => output::json(&answer),
         Form::Text => output::line(&applied(&answer)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why no version could ever be approved, where that is so: a server whose people only speak for
+/// themselves knows one person, and the policy could not be changed later either.
+fn nobody_approves(policy: &Approval, runtime: &Value) -> Option<String> {
+    let person = runtime["person"].as_str().filter(|_| runtime["speaking"] == "for oneself")?;
+    if !policy.four_eyes && policy.approvers.iter().any(|name| name == person) {
+        return None;
+    }
+    let eyes = if policy.four_eyes { " with four eyes" } else { "" };
+    Some(format!(
+        "nobody could approve a version here: the policy names {}{eyes}, and everyone who asks this server is \
+         {person}\n       who works alone declares\n         approval: {{approvers: [{person}], four_eyes: \
+         false}}\n       several people can be played in a demonstration's directory: `millrace up --demo \
+         --data DIR`, then `--as NAME`",
+        policy.approvers.join(", ")
+    ))
 }
 
 fn applied(answer: &Value) -> String {
@@ -125,6 +150,27 @@ mod tests {
         assert!(application(&file).unwrap_err().to_string().contains("contract.yaml: No such file"));
         std::fs::write(&file, "name: [").unwrap();
         assert!(application(&file).unwrap_err().to_string().contains("pipeline.yaml:"));
+    }
+
+    #[test]
+    fn a_policy_that_nobody_could_fulfil_is_refused_before_it_is_recorded() {
+        let alone = json!({ "person": "olga", "speaking": "for oneself" });
+        let played = json!({ "person": "olga", "speaking": "for anyone" });
+        let policy = |names: &[&str], four_eyes| Approval {
+            approvers: names.iter().map(|name| (*name).to_owned()).collect(),
+            four_eyes,
+        };
+        for (policy, runtime, is_refused) in [
+            (policy(&["olga"], false), &alone, false),
+            (policy(&["olga", "bianca"], true), &alone, true),
+            (policy(&["bianca"], false), &alone, true),
+            (policy(&["bianca"], true), &played, false),
+            (policy(&["bianca"], true), &Value::Null, false),
+        ] {
+            let why = nobody_approves(&policy, runtime);
+            assert_eq!(why.is_some(), is_refused, "{policy:?} {why:?}");
+            assert!(why.is_none_or(|why| why.contains("approvers: [olga], four_eyes: false")));
+        }
     }
 
     #[test]
