@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use domain::PipelineName;
 use domain::row::{ApprovalState, CheckVerdict, Model, Part, Run, RunState, Upload};
+use domain::{PipelineName, Time};
 use engine::text::{count, number};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -155,11 +155,22 @@ pub(super) fn datasets(client: &Client, arguments: &PipelineArguments, form: For
         return Ok(ExitCode::SUCCESS);
     }
     let nothing = format!("nothing was uploaded to {pipeline} yet");
+    let uploads: Vec<Upload> = items(&uploads)?;
     output::table(
-        &["uploaded", "by", "file", "fate", "rows", "bad", "report"],
-        items(&uploads)?.iter().map(upload_row).collect(),
+        &["uploaded", "by", "file", "fate", "rows", "bad", "upload"],
+        uploads.iter().map(upload_row).collect(),
         &nothing,
     );
+    if uploads.iter().any(|upload| upload.report.is_some()) {
+        say("");
+        say("reports, for `millrace fetch PATH`:");
+    }
+    for upload in &uploads {
+        if let Some(report) = &upload.report {
+            // Whole and on one line, so that it can be copied.
+            output::line(&format!("  {}  {}", upload.id, report.path));
+        }
+    }
     let parts: Vec<Part> = items(&parts)?;
     if !parts.is_empty() {
         say("");
@@ -171,14 +182,19 @@ pub(super) fn datasets(client: &Client, arguments: &PipelineArguments, form: For
 
 fn upload_row(upload: &Upload) -> Vec<String> {
     vec![
-        upload.at.to_string(),
+        moment(upload.at),
         upload.by.to_string(),
         upload.file.clone(),
         fate(&upload.fate),
         count(upload.rows_read),
         count(upload.rows_bad),
-        upload.report.as_ref().map_or("–".into(), |report| report.path.to_string()),
+        upload.id.clone(),
     ]
+}
+
+/// A moment as tables show it: to the second; the whole one is in `--json`.
+pub(super) fn moment(at: Time) -> String {
+    at.to_string()[..19].replace('T', " ")
 }
 
 fn part_row(part: &Part) -> Vec<String> {
@@ -222,7 +238,7 @@ fn read<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, Failure> {
 fn run_row(run: &Run) -> Vec<String> {
     vec![
         run.number.to_string(),
-        run.at.to_string(),
+        moment(run.at),
         run_state(&run.state),
         run.by.to_string(),
         run.reason.clone(),
@@ -290,7 +306,7 @@ pub(super) fn models(client: &Client, arguments: &ModelsArguments, form: Form) -
 fn model_row(model: &Model) -> Vec<String> {
     vec![
         model.version.to_string(),
-        model.at.to_string(),
+        moment(model.at),
         approval(&model.approval),
         model.requested_by.to_string(),
         model.champion.map_or("–".into(), |champion| format!("version {champion}")),

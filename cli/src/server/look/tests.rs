@@ -83,7 +83,7 @@ fn a_run_tells_how_it_stands_and_why() {
     ] {
         assert_eq!(
             run_row(&run(&state)),
-            ["3", "2026-02-01T00:00:00.000Z", told, "ana", "new tariff", "1, 2", "16,000"]
+            ["3", "2026-02-01 00:00:00", told, "ana", "new tariff", "1, 2", "16,000"]
         );
     }
     let facts = run_facts(&run(&json!({ "state": "trained" })));
@@ -112,7 +112,7 @@ fn a_version_shows_what_an_approval_binds_to() {
         model_row(&model),
         [
             "2",
-            "2026-02-01T00:00:00.000Z",
+            "2026-02-01 00:00:00",
             "rejected by bianca: worse",
             "function:drift",
             "–",
