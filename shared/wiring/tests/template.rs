@@ -131,10 +131,10 @@ fn what_concerns_aws_alone_is_named() {
         "Parameters.Stack: AllowedPattern: AWS alone",
         "Globals.Function: Runtime, Handler, Architectures, MemorySize, Environment: AWS alone",
         "Table: AWS::DynamoDB::Table: AWS alone",
-        "DataBucket: VersioningConfiguration, PublicAccessBlockConfiguration: AWS alone",
+        "DataBucket: VersioningConfiguration, LifecycleConfiguration, PublicAccessBlockConfiguration: AWS alone",
         "DeadLetters: AWS::SQS::Queue: AWS alone",
         "Api: Auth: AWS alone",
-        "IngestFunction: MemorySize: AWS alone",
+        "IngestFunction: MemorySize, Policies: AWS alone",
         "IngestFunction.Events.ObjectCreated: RetryPolicy: AWS alone",
     ] {
         assert!(wiring.not_executed.iter().any(|found| found == line), "{line}: {:#?}", wiring.not_executed);
