@@ -88,6 +88,8 @@ fn a_declaration_is_applied_once_however_often_it_is_sent() {
     let apply = |id: &str| ask(&console, "ana", "POST", "/api/pipelines", id, &application(PIPELINE));
     assert_eq!(apply("1"), (200, json!({ "pipeline": "home-insurance", "revision": 1, "changed": true })));
     assert_eq!(apply("2"), (200, json!({ "pipeline": "home-insurance", "revision": 1, "changed": false })));
+    // Whoever did not hear the first answer hears it again.
+    assert_eq!(apply("1"), (200, json!({ "pipeline": "home-insurance", "revision": 1, "changed": true })));
     let (_, events) = ask(&console, "ana", "GET", "/api/pipelines/home-insurance/events", "3", &Value::Null);
     assert_eq!(events["items"].as_array().unwrap().len(), 1);
     let (_, verified) =
@@ -213,6 +215,31 @@ fn rollback_goes_only_to_an_approved_version_that_does_not_serve() {
     }
     let first = Endpoint { previous: None, ..endpoint };
     assert!(rollback_target(&first, None, state).is_err());
+}
+
+#[test]
+fn who_decides_again_because_no_answer_came_hears_that_it_was_accepted() {
+    let console = console();
+    ask(&console, "ana", "POST", "/api/pipelines", "1", &application(PIPELINE));
+    let name: PipelineName = "home-insurance".parse().unwrap();
+    let decide = |version: u32, id: &str| {
+        let word = if version == 1 { "approve" } else { "reject" };
+        let path = format!("/api/pipelines/home-insurance/models/{version}/{word}");
+        ask(&console, "bianca", "POST", &path, id, &json!({ "reason": "read it" }))
+    };
+    for version in [1, 2] {
+        let cx =
+            Cx { now: Time::from_millis(1_000), deadline: Time::MAX, trace: None, clock: Default::default() };
+        let model = Model { version, ..model("dora") };
+        let mut plan = ports::handler::Plan::caused("register", &cx, &version.to_string(), &name, "");
+        plan.write(ports::Write::insert(Key::numbered(&name, prefix::MODEL, version.into()), &model));
+        plan.emit(domain::Event::DriftCheckRequested {});
+        block_on(plan.commit(&*console.records)).unwrap();
+        let first = decide(version, "a");
+        assert_eq!(first, (202, json!({ "accepted": true, "repeated": false })));
+        assert_eq!(decide(version, "a"), (202, json!({ "accepted": true, "repeated": true })));
+        assert_eq!(decide(version, "b").0, 403, "another request is another decision");
+    }
 }
 
 #[test]
