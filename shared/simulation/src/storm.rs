@@ -42,7 +42,7 @@ impl Swarm {
             lose: often(&[0, 0, 5, 30]),
             crash: often(&[0, 0, 5, 20, 60]),
             double: often(&[0, 50, 300]),
-            news: often(&[0, 100, 500]),
+            news: often(&[0, 200, 600]),
             forget: often(&[0, 0, 100]),
             bad: often(&[0, 100, 400]),
             tasks_max: often(&[1, 2, 4, 8]),
@@ -276,7 +276,7 @@ fn verdict(swarm: &Swarm, choose: &mut dyn Choose, call: &Call) -> Verdict {
         return Verdict::Lose;
     }
     if call.moment == Moment::Before && choose.chance(swarm.throttle) {
-        if call.entries > 1 && choose.pick(2) == 0 {
+        if call.entries > 0 && choose.pick(2) == 0 {
             return Verdict::Refuse(choose.pick(1 << call.entries.min(10)) as u32);
         }
         return Verdict::Throttle;
