@@ -229,6 +229,19 @@ impl Deploy {
         Ok(plan)
     }
 
+    /// Removes what was brought up beside an endpoint for a deployment that is over: a slower
+    /// delivery may have asked for it again after the deployment's end, and died. It would run, and
+    /// cost, for ever.
+    pub(crate) async fn clear_away(&self, handling: Handling<'_>, name: &str) -> Result<(), Fault> {
+        let Some((endpoint, id)) = name.rsplit_once('-') else { return Ok(()) };
+        let Some(row) = rows::deployment(&*self.records, handling.pipeline, id).await? else { return Ok(()) };
+        if row.value.endpoint == endpoint && row.value.state.is_over() {
+            info!(pipeline = %handling.pipeline, endpoint = name, "what a deployment that is over left is removed");
+            self.endpoints.delete(name).await?;
+        }
+        Ok(())
+    }
+
     /// Puts back what the ledger says serves, where something else answers: a late put of an
     /// earlier deployment, or an endpoint that was lost.
     pub(crate) async fn reconcile(&self, handling: Handling<'_>) -> Result<(), Fault> {

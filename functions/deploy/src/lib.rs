@@ -84,7 +84,10 @@ impl Deploy {
                 Some((flight, endpoint)) if concerned(&flight, &endpoint) => {
                     self.bring_up(handling, &flight).await
                 }
-                _ => Ok(()),
+                _ => match input {
+                    Input::EndpointChanged(changed) => self.clear_away(handling, &changed.name).await,
+                    _ => Ok(()),
+                },
             };
             if let Err(fault) = outcome {
                 info!(pipeline = %pipeline, fault = %fault, "a deployment could not go on");

@@ -322,3 +322,24 @@ fn one_pipelines_trouble_does_not_keep_the_others_waiting() {
         assert_eq!(serving(&world).await.champion, 1);
     });
 }
+
+/// Seed 5001700 of the simulation: a slower delivery asked for the staging again after the
+/// deployment had failed, and died before it could take that back.
+#[test]
+fn what_a_deployment_that_is_over_left_is_removed_when_it_is_heard_of() {
+    block_on(async {
+        let world = world(&[approved(1)]).await;
+        let deploy = deploy(&world);
+        world.twice(&deploy, approve(&world, 1).await).await.unwrap();
+        let staging = world.endpoints.names().pop().unwrap();
+        let spec = world.endpoints.spec(&staging).unwrap();
+        world.endpoints.fail(&staging, "no memory");
+        world.twice(&deploy, changed(&world, &staging)).await.unwrap();
+        assert_eq!(kinds(&world).await, ["DeploymentStarted", "DeploymentFailed"]);
+        assert_eq!(world.endpoints.names(), Vec::<String>::new());
+
+        ports::Endpoints::put(&*world.endpoints, &spec).await.unwrap();
+        world.twice(&deploy, changed(&world, &staging)).await.unwrap();
+        assert_eq!(world.endpoints.names(), Vec::<String>::new());
+    });
+}
