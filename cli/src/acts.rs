@@ -1,12 +1,17 @@
 //! Acts that every story has: a file is taken in, a version is registered, approved, deployed,
 //! traffic is checked, and what a risk officer asks afterwards.
 
+use std::time::Duration;
+
 use domain::row::{CheckVerdict, Fate, File, Model, Upload};
 use domain::{Digest, Event};
 
 use crate::client::{Client, Patience};
 use crate::output::Error;
 use crate::story::Story;
+
+/// How long the last notice may take before the story says that someone was not told.
+const NOTICES_PATIENCE: Patience = Patience(Some(Duration::from_secs(30)));
 
 /// What a risk officer asks later.
 pub(crate) fn afterwards(story: &mut Story, version: u32, parts: usize) -> Result<(), Error> {
@@ -23,11 +28,17 @@ pub(crate) fn afterwards(story: &mut Story, version: u32, parts: usize) -> Resul
     let whole = verified["findings"].as_array().is_some_and(Vec::is_empty);
     let told = format!("{} events and {} rows hold", verified["events"], verified["rows"]);
     story.act("the ledger is whole", whole, &told, "");
-    let notices = std::fs::read_to_string(story.folder().join("data/notices.jsonl")).unwrap_or_default();
     let events = verified["events"].as_u64().unwrap_or_default() as usize;
-    let told = format!("{} notices of {events} events", notices.lines().count());
-    let page = story.folder().join("data/notices.jsonl").display().to_string();
-    story.act("people were told", notices.lines().count() >= events.saturating_sub(1), &told, &page);
+    let page = story.folder().join("data/notices.jsonl");
+    let notices = || std::fs::read_to_string(&page).unwrap_or_default().lines().count();
+    // A notice follows its event by a moment. Where it does not come, the count says so.
+    let _ = story.client().wait("the last notice", NOTICES_PATIENCE, || {
+        Ok((notices() >= events).then_some(()))
+    });
+    let told = format!("{} notices of {events} events", notices());
+    let is_told = notices() >= events;
+    let page = page.display().to_string();
+    story.act("people were told", is_told, &told, &page);
     Ok(())
 }
 
