@@ -14,5 +14,6 @@ mod restart;
 mod server;
 mod small;
 mod story;
+mod surface;
 mod tamper;
 mod tidy;

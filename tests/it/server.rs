@@ -44,6 +44,14 @@ impl Server {
         server
     }
 
+    /// A server over a directory that a demonstration left.
+    pub(crate) fn over(data: &Path, clock: &str) -> Server {
+        let mut server =
+            Server { data: data.to_owned(), clock: clock.to_owned(), running: None, _place: None };
+        server.start();
+        server
+    }
+
     /// Starts it, and answers when it listens.
     pub(crate) fn start(&mut self) {
         assert!(self.running.is_none(), "it runs already");
