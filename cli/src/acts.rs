@@ -32,9 +32,8 @@ pub(crate) fn afterwards(story: &mut Story, version: u32, parts: usize) -> Resul
     let page = story.folder().join("data/notices.jsonl");
     let notices = || std::fs::read_to_string(&page).unwrap_or_default().lines().count();
     // A notice follows its event by a moment. Where it does not come, the count says so.
-    let _ = story.client().wait("the last notice", NOTICES_PATIENCE, || {
-        Ok((notices() >= events).then_some(()))
-    });
+    let _ =
+        story.client().wait("the last notice", NOTICES_PATIENCE, || Ok((notices() >= events).then_some(())));
     let told = format!("{} notices of {events} events", notices());
     let is_told = notices() >= events;
     let page = page.display().to_string();
