@@ -9,6 +9,7 @@ mod drift;
 mod examples;
 mod http;
 mod kill;
+mod real;
 mod remnants;
 mod restart;
 mod server;
