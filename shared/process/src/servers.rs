@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -201,7 +202,7 @@ impl Shared {
     fn adopt(self: &Arc<Self>) -> std::result::Result<(), String> {
         let root = &self.options.directory;
         let mut endpoints = self.lock();
-        for entry in std::fs::read_dir(root).map_err(record::at("read", root))? {
+        for entry in fs::read_dir(root).map_err(record::at("read", root))? {
             let path = entry.map_err(record::at("read", root))?.path();
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(name) = file.strip_suffix(ENDING).filter(|name| check_name(name).is_ok()) else {
@@ -251,7 +252,22 @@ impl Shared {
             endpoint.leave(Fate::Deleted);
             record::remove(&self.file(name)).map_err(disk)?;
             record::sync_directory(&self.options.directory).map_err(disk)?;
-            record::remove(&self.logs(name)).map_err(disk)?;
+            self.forget_logs(name).map_err(disk)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what an endpoint's servers printed. One of them may be printing still, and would
+    /// fill the directory while it is emptied, so it is taken out of their reach first.
+    fn forget_logs(&self, name: &str) -> std::result::Result<(), String> {
+        let (logs, aside) = (self.logs(name), self.fresh_directory());
+        let work = self.work();
+        fs::create_dir_all(&work).map_err(record::at("create", &work))?;
+        match fs::rename(&logs, &aside) {
+            // What is left of it is cleared by the next opening.
+            Ok(()) => drop(record::remove(&aside)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(record::at("remove", &logs)(error)),
         }
         Ok(())
     }
