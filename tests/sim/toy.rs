@@ -54,7 +54,7 @@ problem: regression
 entity: [id]
 split: {{by: entity, test: 0.5, validation: 0.1}}
 training: {{window_parts: 3, minimum_rows: 60}}
-evaluation: {{margin: {margin:?}, confidence: 0.9}}
+evaluation: {{baselines: false, margin: {margin:?}, confidence: 0.9}}
 approval: {{approvers: [bianca, carlos], four_eyes: true}}
 monitoring: {{window_days: 3, every_hours: 1, minimum_rows: 20}}
 retraining: {{on: [data, drift], minimum_new_rows: 60, cooldown_hours: {cooldown}}}

@@ -9,6 +9,7 @@ use domain::pipeline::{Program, Target};
 use domain::row::{Applied, File};
 use domain::{BlobPath, Digest, Event, Key, Pipeline, PipelineName, Problem};
 use engine::contract::Contract;
+use engine::evaluation::declaration;
 use engine::features::{self, Features};
 use engine::table::Schema;
 use engine::yaml;
@@ -60,6 +61,20 @@ pub fn check(
     contract_file: &str,
     contract: &str,
 ) -> Result<Checked, Vec<Problem>> {
+    checked(pipeline_file, pipeline, contract_file, contract).map_err(|mut problems| {
+        if problems.iter().all(|problem| problem.file == pipeline_file) {
+            yaml::place(pipeline, &mut problems);
+        }
+        problems
+    })
+}
+
+fn checked(
+    pipeline_file: &str,
+    pipeline: &str,
+    contract_file: &str,
+    contract: &str,
+) -> Result<Checked, Vec<Problem>> {
     let spec: Pipeline = yaml::parse(pipeline_file, pipeline).map_err(|problem| vec![problem])?;
     let contract = Contract::parse(contract_file, contract)?;
     let schema = contract.schema();
@@ -77,6 +92,10 @@ pub fn check(
         .and_then(|target| target.knowing(spec.target.known()))
         .map_err(|fault| vec![here(fault)])?;
     let serving = serving_schema(pipeline_file, &spec, &schema, &target).map_err(|problem| vec![problem])?;
+    let wrong = declaration::problems(pipeline_file, &spec.evaluation, spec.problem, &serving);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     let features = Features::compile(&serving, &spec.features, &spec.drop, &target)
         .map_err(|faults| faults.into_iter().map(here).collect::<Vec<_>>())?;
     Ok(Checked { spec, features })

@@ -122,7 +122,7 @@ impl Picked<'_> {
 }
 
 /// Writes a field, in quotes where CSV needs them; a line must not be empty.
-fn quoted(field: &[u8], alone: bool, out: &mut Vec<u8>) {
+pub(crate) fn quoted(field: &[u8], alone: bool, out: &mut Vec<u8>) {
     let needs =
         field.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) || (alone && field.is_empty());
     if !needs {

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use domain::Digest;
 use domain::pipeline::ProblemType;
 use domain::row::{Applied, Run, Served};
-use engine::evaluation::{self, Candidates, Evaluation, EvaluationOptions, Verdict};
+use engine::evaluation::{self, Candidates, Checks, Evaluation, EvaluationOptions, Verdict};
 use engine::evaluation_report;
-use engine::metrics::{Prediction, Truth};
 
 use crate::Stop;
 use crate::naive::Naive;
 use crate::rows::Waiting;
+
+/// Warnings told with the verdict; the report holds the rest.
+const WARNINGS_MAX: usize = 3;
 
 /// An evaluation as it is written down.
 pub(crate) struct Evaluated {
@@ -21,24 +24,25 @@ pub(crate) struct Evaluated {
     pub(crate) html: String,
 }
 
-/// Judges a candidate's predictions.
+/// Judges a candidate by everything that was predicted and found.
 pub(crate) fn evaluation(
     run: &Run,
     waiting: &Waiting,
     applied: &Applied,
     served: &Served,
-    truth: &Truth,
-    predictions: (&Prediction, Option<&Prediction>),
+    candidates: &Candidates<'_>,
+    checks: Checks,
 ) -> Result<Evaluated, Stop> {
-    let naive = guess(&waiting.naive, served.problem);
-    let candidates = Candidates { truth, candidate: predictions.0, champion: predictions.1, naive: &naive };
-    let options = EvaluationOptions::from(&applied.spec.evaluation);
-    let evaluation = evaluation::evaluate("predictions", &candidates, &options)?;
+    let mut options = EvaluationOptions::from(&applied.spec.evaluation);
+    options.seed = seed(waiting);
+    let mut evaluation = evaluation::evaluate("predictions", candidates, &options)?;
+    evaluation.checks = Some(checks);
+    evaluation.classes = served.classes.clone();
     let reason = reason(&evaluation, waiting.note.as_deref());
     let title = format!("{}: evaluation of run {}", applied.spec.name, run.number);
     let measured = evaluation.candidate.measures.iter();
     let metrics =
-        measured.filter_map(|measure| Some((measure.metric.name().to_owned(), measure.value?))).collect();
+        measured.filter_map(|measure| Some((measure.metric.name().into_owned(), measure.value?))).collect();
     Ok(Evaluated {
         passed: evaluation.verdict == Verdict::Promote,
         reason,
@@ -48,8 +52,17 @@ pub(crate) fn evaluation(
     })
 }
 
+/// The seed of the draws: of what is judged and what it is judged by, so that the same judgement
+/// draws the same rows and another one others. Below 2⁵³, which every reader of JSON keeps exact.
+fn seed(waiting: &Waiting) -> u64 {
+    let digest = Digest::of_parts(&[&waiting.candidate.artifact.digest.hex(), &waiting.truth.digest.hex()]);
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.bytes()[..8]);
+    u64::from_be_bytes(first) >> 11
+}
+
 /// What a guess without a model answers.
-fn guess(naive: &Naive, problem: ProblemType) -> evaluation::Naive {
+pub(crate) fn guess(naive: &Naive, problem: ProblemType) -> evaluation::Naive {
     let share = |class: &(String, u64)| class.1 as f64 / naive.rows.max(1) as f64;
     match problem {
         ProblemType::Regression => evaluation::Naive::Mean(naive.mean.unwrap_or_default()),
@@ -59,11 +72,15 @@ fn guess(naive: &Naive, problem: ProblemType) -> evaluation::Naive {
 }
 
 fn reason(evaluation: &Evaluation, note: Option<&str>) -> String {
-    let mut reason = evaluation.reasons.join("; ");
-    if let Some(note) = note {
-        reason = format!("{reason}; {note}");
+    let mut sentences = evaluation.reasons.clone();
+    sentences.extend(note.map(str::to_owned));
+    let warnings = evaluation_report::warnings(evaluation);
+    let more = warnings.len().saturating_sub(WARNINGS_MAX);
+    sentences.extend(warnings.into_iter().take(WARNINGS_MAX));
+    if more > 0 {
+        sentences.push(format!("{more} more warnings are in the report"));
     }
-    reason
+    sentences.join("; ")
 }
 
 fn subtitle(run: &Run, waiting: &Waiting, served: &Served) -> String {

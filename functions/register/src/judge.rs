@@ -8,12 +8,15 @@ use domain::{BlobPath, Digest, PipelineName, limit};
 use engine::answer;
 use engine::baseline::{Baseline, ColumnBaseline, LossCounter};
 use engine::csv::{Dialect, Header, Records};
+use engine::evaluation::Candidates;
 use engine::metrics::{Loss, Outcomes, Prediction, Truth};
-use engine::table::{Column, Field, Schema};
+use engine::statistics::bootstrap::Units;
+use engine::table::{Column, Field, Kind, Schema};
 use ports::BlobsExt;
 use ports::Handling;
 
-use crate::evaluate::evaluation;
+use crate::beside::Judged;
+use crate::evaluate::{evaluation, guess};
 use crate::read::{self, Batches, Chunks};
 use crate::rows::{self, Ask, Waiting};
 use crate::{Register, Stop};
@@ -30,6 +33,14 @@ pub(crate) struct Judgement {
     pub(crate) baseline: File,
 }
 
+/// What happened in the rows that are judged by.
+struct Happened {
+    target: Column,
+    truth: Truth,
+    /// Each row's bucket of its entity, where every row has one.
+    buckets: Option<Vec<u64>>,
+}
+
 impl Register {
     pub(crate) async fn judge(
         &self,
@@ -41,7 +52,8 @@ impl Register {
     ) -> Result<Judgement, Stop> {
         let pipeline = handling.pipeline;
         let features = rows::features(&*self.blobs, &run.features).await?;
-        let truth = self.truth(waiting, served, features.target().kind).await?;
+        let Happened { target, truth, buckets } =
+            self.happened(waiting, served, features.target().kind).await?;
         let candidate = self.predictions(&waiting.candidate, served, truth.rows()).await?;
         let champion = match &waiting.champion {
             Some(ask) => Some(self.predictions(ask, served, truth.rows()).await?),
@@ -60,7 +72,35 @@ impl Register {
                 outcomes.losses(),
             )
             .await?;
-        let evaluation = evaluation(run, waiting, applied, served, &truth, (&candidate, champion.as_ref()))?;
+        let naive = guess(&waiting.naive, served.problem);
+        let missing = || Stop::Reject("the run has no prepared rows".into());
+        let judged = Judged {
+            run,
+            prepared: run.prepared.as_ref().ok_or_else(missing)?,
+            applied,
+            served,
+            features: &features,
+            ask: &waiting.candidate,
+            naive: &naive,
+            target: &target,
+            truth: &truth,
+        };
+        let beside = judged.beside(&*self.blobs).await?;
+        // Rows of one entity share a bucket, and do not vary by themselves.
+        let units = match buckets {
+            Some(buckets) if !applied.spec.entity.is_empty() => Units::clusters(&buckets),
+            _ => Units::rows(truth.rows()),
+        };
+        let candidates = Candidates {
+            truth: &truth,
+            candidate: &candidate,
+            champion: champion.as_ref(),
+            naive: &naive,
+            baselines: beside.baselines,
+            columns: &beside.columns,
+            units,
+        };
+        let evaluation = evaluation(run, waiting, applied, served, &candidates, beside.checks)?;
         let json = self.keep(pipeline, run, "json", &evaluation.json).await?;
         let html = self.keep(pipeline, run, "html", evaluation.html.as_bytes()).await?;
         let (passed, reason, metrics) = (evaluation.passed, evaluation.reason, evaluation.metrics);
@@ -80,22 +120,31 @@ impl Register {
         self.blobs.put(&BlobPath::run(pipeline, &run.id, &name), bytes).await
     }
 
-    async fn truth(
+    /// What happened in the rows that are judged by.
+    async fn happened(
         &self,
         waiting: &Waiting,
         served: &Served,
         kind: engine::table::Kind,
-    ) -> Result<Truth, Stop> {
-        let field = Field { name: "truth".into(), kind };
-        let schema = Arc::new(Schema { fields: vec![field] });
+    ) -> Result<Happened, Stop> {
+        let field = |name: &str, kind| Field { name: name.into(), kind };
+        let fields = vec![field("truth", kind), field("bucket", Kind::Integer)];
+        let schema = Arc::new(Schema { fields });
         let mut batches = Batches::new(&*self.blobs, &waiting.truth, schema.clone(), Header::Present);
         let mut all = Vec::new();
         while let Some(batch) = batches.next().await? {
             all.push(batch);
         }
         let whole = engine::part::joined(&schema, all);
-        let column: &Column = &whole.columns()[0];
-        Ok(Truth::of(waiting.truth.path.as_str(), served.problem, column, &served.classes)?)
+        let target = whole.columns()[0].clone();
+        let truth = Truth::of(waiting.truth.path.as_str(), served.problem, &target, &served.classes)?;
+        let buckets = match &whole.columns()[1] {
+            Column::Integer(buckets) => {
+                buckets.iter().map(|bucket| bucket.and_then(|bucket| u64::try_from(bucket).ok())).collect()
+            }
+            _ => None,
+        };
+        Ok(Happened { target, truth, buckets })
     }
 
     /// A model's predictions as its job left them.

@@ -5,6 +5,7 @@
 //! version with `ModelRegistered`, or `ModelRejected` with the reason.
 
 pub mod begin;
+mod beside;
 pub mod compare;
 pub mod decide;
 mod evaluate;

@@ -12,6 +12,7 @@ use domain::row::{
 use domain::{Actor, BlobPath, Digest, Event, Input, Key, Pipeline, PipelineName, Time, digest};
 use engine::baseline::{Baseline, BaselineBuilder};
 use engine::csv::read_rows;
+use engine::evaluation::Evaluation;
 use engine::features::{Features, Target};
 use engine::table::{Kind, Schema};
 use futures::executor::block_on;
@@ -21,6 +22,22 @@ use simulation::World;
 use crate::{Register, rows};
 
 const ROWS: u64 = 200;
+
+const CONTRACT: &str = "\
+apiVersion: v3.1.0
+kind: DataContract
+id: taxi
+version: 1.0.0
+status: active
+schema:
+  - name: trips
+    logicalType: object
+    physicalType: file
+    properties:
+      - {name: x, logicalType: number}
+      - {name: note, logicalType: string}
+      - {name: y, logicalType: number}
+";
 
 fn name() -> PipelineName {
     "taxi".parse().unwrap()
@@ -141,7 +158,7 @@ async fn applied(world: &World) -> Applied {
         revision: 1,
         digest: spec.digest(),
         spec,
-        contract: put(world, "contract.yaml", b"").await,
+        contract: put(world, "contract.yaml", CONTRACT.as_bytes()).await,
         features: features(world).await,
         program: BTreeMap::new(),
         program_digest: Digest::of(b"boost"),
@@ -350,6 +367,69 @@ fn a_candidate_that_does_not_beat_the_champion_is_rejected() {
         assert_eq!(counts.versions, 1, "versions are given without gaps");
         let judged: Run = world.row(&rows::run_key(&name(), "new")).await.unwrap();
         assert!(judged.report.is_some() && judged.evaluation.is_some(), "the page says why");
+    });
+}
+
+#[test]
+fn a_candidate_that_a_line_does_better_than_is_rejected() {
+    block_on(async {
+        let (world, trained) = world().await;
+        let register = register(&world);
+        world.twice(&register, &trained).await.unwrap();
+        let job = waiting(&world).await.unwrap().candidate.job;
+        // Far better than the mean, but the truth is 0.2 about a line.
+        world.jobs.complete(&job, predictions(0..ROWS, 0.5));
+        world.twice(&register, changed(&job)).await.unwrap();
+        let RunState::Rejected { reason } = state(&world).await else { panic!() };
+        assert!(reason.starts_with("the candidate is not better than the linear baseline"), "{reason}");
+    });
+}
+
+#[test]
+fn slices_leaks_and_rows_seen_before_are_told() {
+    block_on(async {
+        let (world, trained) = world().await;
+        let key = Key::of(&name(), prefix::PIPELINE);
+        let mut applied: Applied = world.row(&key).await.unwrap();
+        applied.spec.evaluation.slices = serde_json::from_value(serde_json::json!([
+            {"column": "x", "maximum": {"rmse": 0.06}}
+        ]))
+        .unwrap();
+        world.records.tamper(&key, Some(serde_json::to_value(&applied).unwrap()));
+        // Two withheld rows were trained on as well.
+        let mut run: Run = world.row(&rows::run_key(&name(), "new")).await.unwrap();
+        let prepared = run.prepared.as_mut().unwrap();
+        let mut train = world.blobs.text(&prepared.channels["train"].path);
+        for i in [3, 7] {
+            let (x, y) = row(i);
+            train.push_str(&format!("{x},\"row {i}, noted\",{y}\r\n"));
+        }
+        let train = put(&world, "runs/train-with-two.csv", train.as_bytes()).await;
+        prepared.channels.insert("train".into(), train);
+        world.records.tamper(&rows::run_key(&name(), "new"), Some(serde_json::to_value(&run).unwrap()));
+
+        let register = register(&world);
+        world.twice(&register, &trained).await.unwrap();
+        let job = waiting(&world).await.unwrap().candidate.job;
+        world.jobs.complete(&job, predictions(0..ROWS, 0.05));
+        world.twice(&register, changed(&job)).await.unwrap();
+        let last = world.events(&name()).await.pop().unwrap();
+        let Event::ModelRegistered { reason, .. } = &last.event else { panic!("{:?}", last.event) };
+        assert!(reason.contains("x predicts the target almost alone"), "{reason}");
+        assert!(reason.contains("2 withheld rows stand among the training rows too"), "{reason}");
+        let run: Run = world.row(&rows::run_key(&name(), "new")).await.unwrap();
+        let bytes = world.blobs.read(&run.evaluation.unwrap().path).unwrap();
+        let evaluation: Evaluation = serde_json::from_slice(&bytes).unwrap();
+        // Quarters of x, in which every prediction is off by 0.05.
+        let slices = &evaluation.slices[0].slices;
+        assert_eq!((slices.len(), slices.iter().map(|slice| slice.rows).sum()), (4, ROWS));
+        assert!(evaluation.gates.iter().any(|gate| gate.name == "rmse in each slice of x at most"));
+        let names: Vec<&str> = evaluation.baselines.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["mean", "median", "linear"]);
+        let page = world.blobs.text(&run.report.unwrap().path);
+        for section in ["Baselines", "The data", "Slices", "Worst slices"] {
+            assert!(page.contains(&format!("<h2>{section}</h2>")), "{section}");
+        }
     });
 }
 

@@ -204,11 +204,63 @@ pub struct Gates {
     pub maximum: BTreeMap<String, f64>,
     /// Metrics that must not be below a value, by name (`roc_auc: 0.8`).
     pub minimum: BTreeMap<String, f64>,
+    /// Quantiles whose pinball loss a regression is measured by too, each from 0.001 to 0.999.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<f64>,
+    /// Whether a candidate must also be better than what takes no skill: a guess from the training
+    /// rows' target, and a linear model of the same features.
+    #[serde(skip_serializing_if = "is_yes")]
+    pub baselines: bool,
+    /// Columns by whose values the rows are told apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<ColumnGates>,
+    /// Columns that name the groups that a model has to treat alike.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fairness: Vec<ColumnGates>,
+    /// Share of the naive loss, above 0 and at most 1, that a column may explain by itself before
+    /// it is reported as a leak.
+    #[serde(skip_serializing_if = "is_leakage")]
+    pub leakage: f64,
+}
+
+/// A column that tells rows apart, and what has to hold of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnGates {
+    /// The column: one that requests carry.
+    pub column: String,
+    /// What must not be above a value: in a slice a metric, between groups a measure of fairness.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub maximum: BTreeMap<String, f64>,
+    /// What must not be below a value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub minimum: BTreeMap<String, f64>,
+}
+
+/// What a column may explain by itself: a sound predictor rarely explains this much alone.
+const LEAKAGE: f64 = 0.95;
+
+fn is_leakage(bound: &f64) -> bool {
+    *bound == LEAKAGE
+}
+
+fn is_yes(yes: &bool) -> bool {
+    *yes
 }
 
 impl Default for Gates {
     fn default() -> Gates {
-        Gates { margin: 0.0, confidence: 0.95, maximum: BTreeMap::new(), minimum: BTreeMap::new() }
+        Gates {
+            margin: 0.0,
+            confidence: 0.95,
+            maximum: BTreeMap::new(),
+            minimum: BTreeMap::new(),
+            quantiles: Vec::new(),
+            baselines: true,
+            slices: Vec::new(),
+            fairness: Vec::new(),
+            leakage: LEAKAGE,
+        }
     }
 }
 
@@ -396,6 +448,13 @@ impl Pipeline {
         }
         if !self.evaluation.margin.is_finite() {
             refuse("evaluation.margin", self.evaluation.margin.to_string(), "a finite number");
+        }
+        if !(self.evaluation.leakage > 0.0 && self.evaluation.leakage <= 1.0) {
+            refuse(
+                "evaluation.leakage",
+                self.evaluation.leakage.to_string(),
+                "a share above 0 and at most 1",
+            );
         }
         if self.approval.approvers.is_empty() {
             refuse("approval.approvers", "nobody".into(), "at least one person's name");

@@ -1,8 +1,13 @@
 //! How does an evaluation read as a page?
 
+mod baselines;
+mod checks;
+mod classes;
+mod slices;
+
 use domain::pipeline::ProblemType;
 
-use crate::evaluation::{Evaluation, Group, Rival, Scorecard, Verdict};
+use crate::evaluation::{Evaluation, Group, IntervalMethod, Rival, Scorecard, Verdict};
 use crate::metrics::{Better, Measure};
 use crate::page::{self, Cell, Html, Page, Point, Size, Tone};
 use crate::text;
@@ -14,16 +19,48 @@ pub fn html(evaluation: &Evaluation, title: &str, subtitle: &str) -> String {
         Verdict::Reject => (Tone::Bad, "Reject: the candidate did not pass every gate"),
     };
     let reasons = Html::list(evaluation.reasons.iter().map(|reason| Html::text(reason)));
-    Page::new(title)
+    let mut page = Page::new(title)
         .subtitle(Html::text(subtitle))
         .banner(tone, headline, reasons)
         .add(figures(evaluation))
         .section("Gates", gates(evaluation))
         .section(&format!("Candidate against {}", evaluation.difference.rival.name()), difference(evaluation))
-        .section("Metrics", metrics(evaluation))
-        .section("Predicted and actual", calibration(evaluation))
+        .section("Metrics", metrics(evaluation));
+    let loss = evaluation.difference.loss.name();
+    let optional = [
+        ("Baselines", baselines::baselines(evaluation)),
+        ("The data", evaluation.checks.as_ref().map(|found| checks::checks(evaluation, found))),
+        ("Slices", slices::slices(evaluation)),
+        ("Worst slices", evaluation.search.as_ref().map(|found| slices::search(found, loss))),
+        ("Fairness", slices::fairness(evaluation)),
+        ("Classes", classes::classes(evaluation)),
+    ];
+    for (title, section) in optional {
+        if let Some(section) = section {
+            page = page.section(title, section);
+        }
+    }
+    page.section("Predicted and actual", calibration(evaluation))
         .section("How this was measured", method(evaluation))
         .finish()
+}
+
+/// What people must know of the data although no gate rests on it, one sentence each.
+pub fn warnings(evaluation: &Evaluation) -> Vec<String> {
+    let Some(found) = &evaluation.checks else { return Vec::new() };
+    let mut warnings: Vec<String> = found.leaks.iter().map(checks::sentence).collect();
+    if found.duplicates > 0 {
+        let rows = text::counted(found.duplicates, "withheld row");
+        warnings.push(format!("{rows} stand among the training rows too"));
+    }
+    if found.labels.shifted {
+        let distance = text::number(found.labels.distance);
+        warnings.push(format!("the target moved between training and withheld rows (distance {distance})"));
+    }
+    if found.labels.constant {
+        warnings.push("every withheld row has the same target".to_owned());
+    }
+    warnings
 }
 
 fn shown(measure: Option<&Measure>) -> String {
@@ -32,7 +69,8 @@ fn shown(measure: Option<&Measure>) -> String {
 
 fn figures(evaluation: &Evaluation) -> Html {
     let headline = |card: &Scorecard| shown(card.measures.first());
-    let name = evaluation.candidate.measures.first().map_or("metric", |measure| measure.metric.name());
+    let name =
+        evaluation.candidate.measures.first().map_or_else(String::new, |measure| measure.metric.name().into_owned());
     let labels = [format!("candidate {name}"), format!("champion {name}"), format!("naive {name}")];
     let mut facts = vec![(labels[0].as_str(), headline(&evaluation.candidate))];
     if let Some(champion) = &evaluation.champion {
@@ -101,8 +139,8 @@ fn metrics(evaluation: &Evaluation) -> Html {
             Better::Lower => "lower is better",
             Better::Higher => "higher is better",
         };
-        let name =
-            Html::code(measure.metric.name()).then(Html::text(&format!(" {better}")).wrapped("span", "note"));
+        let name = Html::code(&measure.metric.name())
+            .then(Html::text(&format!(" {better}")).wrapped("span", "note"));
         let mut row = vec![Cell::Html(name)];
         for (_, card) in &cards {
             let measure = card.measures.get(place);
@@ -173,13 +211,21 @@ fn calibration(evaluation: &Evaluation) -> Html {
 fn method(evaluation: &Evaluation) -> Html {
     let difference = &evaluation.difference;
     let options = &evaluation.options;
-    let drawn = if (difference.rows_drawn as u64) < evaluation.rows {
+    let (units, count) = match difference.clusters {
+        Some(clusters) => ("clusters of rows that share an entity's bucket", clusters as u64),
+        None => ("rows", evaluation.rows),
+    };
+    let drawn = if (difference.rows_drawn as u64) < count {
         format!(
-            ", {} rows drawn each time and the spread narrowed accordingly (m-out-of-n)",
+            ", {} drawn each time and the spread narrowed accordingly (m-out-of-n)",
             text::count(difference.rows_drawn as u64)
         )
     } else {
         String::new()
+    };
+    let accelerated = match difference.method {
+        IntervalMethod::Bca => ", bias-corrected and accelerated (BCa) for differences of losses",
+        IntervalMethod::Percentile => "",
     };
     let rule = match difference.rival {
         Rival::Champion => {
@@ -195,7 +241,7 @@ fn method(evaluation: &Evaluation) -> Html {
         (
             "intervals",
             Html::text(&format!(
-                "bootstrap percentiles, {} resamples of rows, seed {}, {} two-sided{drawn}",
+                "bootstrap percentiles{accelerated}, {} resamples of {units}, seed {}, {} two-sided{drawn}",
                 text::count(options.resamples as u64),
                 options.seed,
                 text::number(options.confidence * 100.0) + " %"
@@ -225,7 +271,7 @@ mod tests {
         let mut options = EvaluationOptions { resamples: 100, ..EvaluationOptions::default() };
         options.maximum.insert("<b>rmse</b>".into(), 1.0);
         let naive = Naive::of(&truth);
-        let candidates = Candidates { truth: &truth, candidate: &candidate, champion: None, naive: &naive };
+        let candidates = Candidates::plain(&truth, &candidate, None, &naive);
         let evaluation = evaluate("p.csv", &candidates, &options).unwrap();
         let page = html(&evaluation, "Evaluation of <x>", "run 1");
         assert!(page.contains("Reject: the candidate did not pass every gate"));

@@ -24,6 +24,7 @@ pub mod drift;
 pub mod drift_report;
 pub mod evaluation;
 pub mod evaluation_report;
+pub mod linear;
 pub mod metrics;
 pub mod statistics;
 // What people read.

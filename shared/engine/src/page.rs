@@ -420,6 +420,39 @@ pub fn scatter(size: Size, reference: &[Point], current: &[Point]) -> Html {
     Html(markup + "</svg>")
 }
 
+/// Curves through points between 0 and 1 both ways (the first grey, behind), and the diagonal from
+/// the lower left where there is one to compare with. Points that are not finite are left out.
+pub fn unit_curves(size: Size, reference: &[[f64; 2]], current: &[[f64; 2]], diagonal: Diagonal) -> Html {
+    let mut markup = svg_open(size);
+    let (width, height) = (f64::from(size.width) - 16.0, f64::from(size.height) - 16.0);
+    let across = |value: f64| 8.0 + value.clamp(0.0, 1.0) * width;
+    let up = |value: f64| 8.0 + (1.0 - value.clamp(0.0, 1.0)) * height;
+    let _ = write!(markup, "<path class=\"axis\" d=\"M8 8V{:.1}H{:.1}\"/>", 8.0 + height, 8.0 + width);
+    if diagonal == Diagonal::Drawn {
+        let _ = write!(markup, "<path class=\"mark\" d=\"M8 {:.1}L{:.1} 8\"/>", 8.0 + height, 8.0 + width);
+    }
+    for (class, points) in [("line ref", reference), ("line", current)] {
+        let mut path = String::new();
+        for point in points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
+            let verb = if path.is_empty() { 'M' } else { 'L' };
+            let _ = write!(path, "{verb}{:.1} {:.1}", across(point[0]), up(point[1]));
+        }
+        if !path.is_empty() {
+            let _ = write!(markup, "<path class=\"{class}\" d=\"{path}\"/>");
+        }
+    }
+    Html(markup + "</svg>")
+}
+
+/// Whether a chart shows its diagonal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Diagonal {
+    /// It does.
+    Drawn,
+    /// It does not.
+    Left,
+}
+
 fn svg_open(size: Size) -> String {
     let Size { width, height } = size;
     format!(
@@ -536,7 +569,7 @@ tr:last-child>td{border-bottom:0}th{font-size:12px;font-weight:600;color:var(--s
 article{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;min-width:0}article svg{width:100%;height:auto;aspect-ratio:26/9;display:block;margin:4px 0 8px}\
 dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:2px 14px;margin:6px 0;font-size:13px}dt{color:var(--soft)}dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}\
 .row{display:flex;flex-wrap:wrap;gap:18px;align-items:center}details{margin:8px 0}summary{cursor:pointer;color:var(--bar)}\
-svg{max-width:100%}.bar{fill:var(--bar)}.bar.ref{fill:var(--ref)}.line{fill:none;stroke:var(--bar);stroke-width:2;vector-effect:non-scaling-stroke}.mark{stroke:var(--soft);stroke-dasharray:3 3;fill:none}\
+svg{max-width:100%}.bar{fill:var(--bar)}.bar.ref{fill:var(--ref)}.line{fill:none;stroke:var(--bar);stroke-width:2;vector-effect:non-scaling-stroke}.line.ref{stroke:var(--ref)}.axis{fill:none;stroke:var(--line)}.mark{stroke:var(--soft);stroke-dasharray:3 3;fill:none}\
 ul{margin:6px 0;padding-left:20px}@media print{body{background:#fff}}";
 
 #[cfg(test)]
@@ -591,6 +624,7 @@ mod tests {
             bars(Size::SPARK, &[]),
             line(Size::SPARK, &odd),
             line(Size::SPARK, &[]),
+            unit_curves(Size::CARD, &[], &[[f64::NAN, 0.0], [-1.0, 2.0], [0.5, 0.5]], Diagonal::Drawn),
             interval(
                 Size::SPARK,
                 (0.0, 0.0),

@@ -69,6 +69,11 @@ pub enum TestMethod {
     TwoProportionZ,
     /// Fisher's exact test of a 2 × 2 table, two-sided: the sum of all tables no likelier.
     FisherExact,
+    /// Welch's t-test of two means, one-sided.
+    Welch {
+        /// Welch and Satterthwaite's degrees of freedom.
+        degrees: f64,
+    },
     /// Two-sample Kolmogorov–Smirnov, two-sided.
     KolmogorovSmirnov {
         /// How the p-value was found.
@@ -87,6 +92,7 @@ impl TestMethod {
             TestMethod::ChiSquareHomogeneity { .. } => "chi-square, two samples",
             TestMethod::TwoProportionZ => "two-proportion z",
             TestMethod::FisherExact => "Fisher exact",
+            TestMethod::Welch { .. } => "Welch's t, one-sided",
             TestMethod::KolmogorovSmirnov { .. } => "Kolmogorov–Smirnov",
         }
     }

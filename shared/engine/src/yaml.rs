@@ -175,6 +175,40 @@ impl Node {
     }
 }
 
+/// Puts problems of a file where the fields they name stand, as far as the file has them:
+/// `evaluation.maximum.rmse`, `slices.0.column`. A problem with a place keeps it.
+pub fn place(text: &str, problems: &mut [Problem]) {
+    let Ok(tree) = tree("", text) else { return };
+    for problem in problems.iter_mut().filter(|problem| problem.line.is_none()) {
+        let Some((line, position)) = problem.field.as_deref().and_then(|path| tree.place_of(path)) else {
+            continue;
+        };
+        problem.line = Some(line);
+        problem.position = Some(position);
+    }
+}
+
+impl Node {
+    /// Line and column of the last part of a path that is there; none if not even its first is.
+    fn place_of(&self, path: &str) -> Option<(u64, u64)> {
+        let (stands, inside, rest) = match &self.value {
+            // A key may hold dots of its own, so that keys are tried and not the path taken apart.
+            Value::Map(pairs) => pairs.iter().find_map(|(key, value)| {
+                let rest = path.strip_prefix(key.as_text()?)?;
+                (rest.is_empty() || rest.starts_with('.')).then_some((key, value, rest))
+            })?,
+            Value::List(items) => {
+                let digits = path.split('.').next().unwrap_or_default();
+                let item = items.get(digits.parse::<usize>().ok()?)?;
+                (item, item, &path[digits.len()..])
+            }
+            _ => return None,
+        };
+        let here = (stands.line > 0).then_some((stands.line, stands.position));
+        rest.strip_prefix('.').and_then(|rest| inside.place_of(rest)).or(here)
+    }
+}
+
 impl From<Spanned<Value>> for Node {
     fn from(spanned: Spanned<Value>) -> Node {
         Node { line: spanned.referenced.line(), position: spanned.referenced.column(), value: spanned.value }
@@ -295,6 +329,24 @@ mod tests {
         assert!(tree("f", &"[".repeat(10_000)).is_err());
         assert!(tree("f", &"a".repeat(limit::CONFIG_BYTES_MAX + 1)).is_err());
         assert!(tree("f", "a: 1\n---\na: 2\n").is_err());
+    }
+
+    #[test]
+    fn problems_are_placed_at_the_fields_they_name() {
+        let text = "evaluation:\n  maximum: {rmse: 1, pinball_0.9: 2}\n  slices:\n    - {column: a}\n    - column: b\n";
+        let problem = |field: &str| Problem::new("p.yaml", "wrong").field(field);
+        let mut problems = [
+            problem("evaluation.maximum.rmse"),
+            problem("evaluation.maximum.pinball_0.9"),
+            problem("evaluation.slices.1.column"),
+            problem("evaluation.slices.7.column"),
+            problem("nothing.like.it"),
+            problem("evaluation").at(9, 9),
+        ];
+        place(text, &mut problems);
+        let found = problems.map(|problem| problem.line.zip(problem.position));
+        assert_eq!(found, [Some((2, 13)), Some((2, 22)), Some((5, 7)), Some((3, 3)), None, Some((9, 9))]);
+        place("[", &mut [problem("evaluation")]);
     }
 
     #[test]
