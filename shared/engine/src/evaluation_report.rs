@@ -69,8 +69,11 @@ fn shown(measure: Option<&Measure>) -> String {
 
 fn figures(evaluation: &Evaluation) -> Html {
     let headline = |card: &Scorecard| shown(card.measures.first());
-    let name =
-        evaluation.candidate.measures.first().map_or_else(String::new, |measure| measure.metric.name().into_owned());
+    let name = evaluation
+        .candidate
+        .measures
+        .first()
+        .map_or_else(String::new, |measure| measure.metric.name().into_owned());
     let labels = [format!("candidate {name}"), format!("champion {name}"), format!("naive {name}")];
     let mut facts = vec![(labels[0].as_str(), headline(&evaluation.candidate))];
     if let Some(champion) = &evaluation.champion {
