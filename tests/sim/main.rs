@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broken;
+mod calm;
 mod exhaustive;
 mod people;
+mod regressions;
 mod seeds;
 mod storms;
 mod toy;

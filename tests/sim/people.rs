@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use domain::row::Fate;
 use domain::{Actor, BlobPath, Digest, Event, PipelineName};
+use futures::executor::block_on;
 use ports::http::Request;
+use ports::{Cx, RecordsExt as _};
 use serde_json::{Value, json};
+use simulation::MemoryRecords;
 use simulation::check::rest::rows;
 use simulation::check::{Checker, Holds, Violation, invariant};
 use simulation::chooser::Choose;
@@ -14,6 +17,12 @@ use simulation::deployment::{Deployment, News};
 use simulation::storm::People;
 
 use crate::toy::{Declared, NAME, captured, csv};
+
+/// How much worse than the champion a version may be; the first lets nearly all pass.
+const MARGINS: [f64; 3] = [50.0, 0.5, 0.0];
+
+/// Shares of the rows that are withheld.
+const TESTS: [f64; 3] = [0.5, 0.4, 0.3];
 
 fn pipeline() -> PipelineName {
     NAME.parse().expect("a name")
@@ -51,9 +60,9 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// People who will do so many things. The declaration is applied before the storm begins.
     pub(crate) fn new(deployment: &mut Deployment, choose: &mut dyn Choose, acts: usize) -> Crowd {
-        let margin = [0.0, 0.5, 50.0][choose.pick(3)];
+        let margin = MARGINS[choose.pick(3)];
         let cooldown = [0, 1, 24][choose.pick(3)];
-        let declared = Declared { margin, cooldown, note: 0 };
+        let declared = Declared { margin, cooldown, test: TESTS[0], note: 0 };
         let mut crowd = Crowd { declared, acts, asked: BTreeMap::new(), files: Vec::new(), count: 0 };
         crowd.apply(deployment);
         while let Some(task) = deployment.tasks().first().copied() {
@@ -104,21 +113,21 @@ impl Crowd {
     fn upload(&mut self, deployment: &mut Deployment, choose: &mut dyn Choose, news: News) {
         let file = self.files.len();
         let text = match choose.pick(10) {
-            0 => "id,z\nr1,2\n".to_owned(),
-            1 => csv(file, 100, 40),
-            2 => csv(file, 100, 7),
-            3 if file > 0 => self.files[choose.pick(file)].clone(),
+            9 => "id,z\nr1,2\n".to_owned(),
+            8 => csv(file, 100, 40),
+            7 => csv(file, 100, 7),
+            6 if file > 0 => self.files[choose.pick(file)].clone(),
             _ => csv(file, 80 + choose.pick(3) * 30, 0),
         };
         self.files.push(text.clone());
         match choose.pick(8) {
-            0 => {
+            7 => {
                 let path = BlobPath::parse(&format!("{NAME}/direct/f{file}.csv")).expect("a path");
                 // Nobody announced it, so nothing but its event tells of it.
                 let news = if news == News::Lost { News::Told } else { news };
                 deployment.land(&path, text.as_bytes(), "111122223333", news);
             }
-            1 if choose.pick(4) == 0 => {
+            6 if choose.pick(4) == 3 => {
                 let path = BlobPath::parse(&format!("nobody/f{file}.csv")).expect("a path");
                 deployment.land(&path, text.as_bytes(), "111122223333", News::Told);
             }
@@ -144,20 +153,29 @@ impl Crowd {
     }
 }
 
+/// Lets the relay publish everything again.
+fn rewind(records: &MemoryRecords, cx: Cx) {
+    block_on(async {
+        for pipeline in records.pipelines().await.expect("memory answers") {
+            relay::rewind::rewind(records, &cx, &pipeline).await.expect("memory answers");
+        }
+    });
+}
+
 impl People for Crowd {
     fn act(&mut self, deployment: &mut Deployment, choose: &mut dyn Choose, news: News) -> bool {
         self.acts = self.acts.saturating_sub(1);
         let path = |rest: &str| format!("/api/pipelines/{NAME}/{rest}");
         let said = json!({ "reason": "because" });
         if let Some(version) = Crowd::pending(deployment)
-            && choose.pick(4) > 0
+            && choose.pick(4) < 3
         {
             let who = ["bianca", "carlos"][choose.pick(2)];
             let path = path(&format!("models/{version}/approve"));
             self.ask(deployment, who, &path, &said, Purpose::Event);
             return self.acts > 0;
         }
-        match choose.pick(20) {
+        match choose.pick(21) {
             0..=5 => self.upload(deployment, choose, news),
             6..=10 => {
                 let who = ["bianca", "bianca", "carlos", "dora", "ana"][choose.pick(5)];
@@ -197,9 +215,12 @@ impl People for Crowd {
                     deployment.redrive(dead[choose.pick(dead.len())]);
                 }
             }
+            // Rarely enough that most storms have one queue from begin to end.
+            20 if choose.pick(4) == 3 => deployment.lose_queue(rewind),
             _ => {
                 self.declared.note += 1;
-                self.declared.margin = [0.0, 0.5, 50.0][choose.pick(3)];
+                self.declared.margin = MARGINS[choose.pick(3)];
+                self.declared.test = TESTS[choose.pick(3)];
                 self.apply(deployment);
             }
         }

@@ -36,6 +36,8 @@ pub(crate) struct Declared {
     pub(crate) margin: f64,
     /// Hours between two runs that no person asked for.
     pub(crate) cooldown: u32,
+    /// The share of the rows that is withheld.
+    pub(crate) test: f64,
     /// Counts declarations, so that each differs.
     pub(crate) note: usize,
 }
@@ -43,7 +45,7 @@ pub(crate) struct Declared {
 impl Declared {
     /// The declaration as `apply` sends it.
     pub(crate) fn application(&self) -> serde_json::Value {
-        let Declared { margin, cooldown, note } = self;
+        let Declared { margin, cooldown, test, note } = self;
         let pipeline = format!(
             "\
 name: {NAME}
@@ -52,7 +54,7 @@ contract: contract.yaml
 target: y
 problem: regression
 entity: [id]
-split: {{by: entity, test: 0.5, validation: 0.1}}
+split: {{by: entity, test: {test}, validation: 0.1}}
 training: {{window_parts: 3, minimum_rows: 60}}
 evaluation: {{baselines: false, margin: {margin:?}, confidence: 0.9}}
 approval: {{approvers: [bianca, carlos], four_eyes: true}}

@@ -5,6 +5,8 @@
 //! Nothing is published that is not in the ledger, and the cursor never passes an event that was
 //! not taken: a crash in between publishes again, which is harmless.
 
+pub mod rewind;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,7 +18,7 @@ use ports::{
 };
 use ports::{ledger, records};
 use serde::{Deserialize, Serialize};
-use tracing::info;
+use tracing::{error, info};
 
 /// Events in one call of the bus: EventBridge's PutEvents takes 10.
 const BATCH_MAX: usize = 10;
@@ -199,6 +201,7 @@ fn envelope(record: records::Record, expected: u64) -> Result<Envelope> {
     let wrong = |why: String| Error::new(ErrorKind::Invalid, format!("publish {partition}/{sort}: {why}"));
     let event: Envelope = serde_json::from_value(record.value).map_err(|error| wrong(error.to_string()))?;
     if event.sequence != expected {
+        error!(invariant = "I-7", partition = %partition, expected, found = event.sequence, "an event of the chain is missing");
         return Err(wrong(format!("event {expected} should be next, it is event {}", event.sequence)));
     }
     Ok(event)

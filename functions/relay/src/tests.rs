@@ -192,3 +192,27 @@ fn a_long_backlog_is_carried_by_several_ticks() {
         assert_eq!(published(&world), (1..=total).collect::<Vec<u64>>());
     });
 }
+
+#[test]
+fn what_a_lost_queue_was_given_is_published_again_as_far_as_its_marks_are_kept() {
+    block_on(async {
+        let world = world(&name(), 3).await;
+        let relay = relay(&world);
+        let old = world.clock.now().plus(domain::limit::HANDLED_DAYS * domain::Time::DAY + 1);
+        world.clock.set(old);
+        for _ in 0..2 {
+            world.given(&name(), vec![], vec![happens()]).await;
+        }
+        world.twice(&relay, world.tick()).await.unwrap();
+        assert_eq!(cursor(&world).await, Some(5));
+        for _ in 0..2 {
+            let cx = world.cx(world.clock.now());
+            assert_eq!(crate::rewind::rewind(&*world.records, &cx, &name()).await.unwrap(), 2);
+            assert_eq!(crate::rewind::rewind(&*world.records, &cx, &name()).await.unwrap(), 0);
+            let before = published(&world).len();
+            world.clock.advance(domain::Time::SECOND);
+            world.twice(&relay, world.tick()).await.unwrap();
+            assert_eq!(published(&world)[before..], [4, 5]);
+        }
+    });
+}

@@ -41,13 +41,20 @@ impl Digest {
 
     /// All 64 hexadecimal digits, without the prefix.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        written(&self.0)
     }
 
     /// The first 12 hexadecimal digits: enough for a person and for names of jobs.
     pub fn short(&self) -> String {
-        self.hex()[..12].to_owned()
+        written(&self.0[..6])
     }
+}
+
+/// Bytes as two hexadecimal digits each. Digests are written all the time, so this does not go
+/// through a formatter.
+fn written(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// The canonical JSON of a value: keys sorted, no spaces.

@@ -10,8 +10,8 @@ pub mod rest;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use domain::PipelineName;
-use ports::{JobSpec, Work};
+use domain::{BlobPath, Digest, Envelope, PipelineName};
+use ports::{Commit, JobSpec, Work};
 
 use crate::deployment::Deployment;
 use crate::gated::Seen;
@@ -62,6 +62,8 @@ pub struct Checker {
     pub sent: BTreeMap<String, u64>,
     /// Events that the bus took, by id.
     pub published: BTreeMap<String, u64>,
+    /// Files that rows and events name, with the digests they name them by.
+    named: BTreeMap<BlobPath, Digest>,
     place: usize,
 }
 
@@ -76,11 +78,13 @@ impl Checker {
         }
         while let Some(seen) = deployment.history.get(self.place) {
             self.place += 1;
-            match seen {
+            match &**seen {
                 Seen::Committed { commit, events } => {
                     let facts = self.facts.entry(commit.pipeline.clone()).or_default();
                     facts.committed(deployment, commit, events)?;
+                    self.names(deployment, commit, events)?;
                 }
+                Seen::Written(path, digest) => self.written(path, digest)?,
                 Seen::Started(job) => self.started(job)?,
                 Seen::Put(spec) => {
                     let mut known = self.facts.values();
@@ -95,6 +99,34 @@ impl Checker {
             }
         }
         Ok(())
+    }
+
+    /// Every file that a commit names is there, by the digest that others name it by.
+    fn names(&mut self, deployment: &Deployment, commit: &Commit, events: &[Envelope]) -> Holds {
+        let mut found = Vec::new();
+        for write in &commit.writes {
+            if let Some(value) = &write.value {
+                facts::files(&write.key.sort, value, &mut found);
+            }
+        }
+        for event in events {
+            let value = serde_json::to_value(&event.event).expect("events serialise to JSON");
+            facts::files(event.event.kind(), &value, &mut found);
+        }
+        for (who, file) in found {
+            facts::there(&deployment.blobs, &who, &file)?;
+            let before = self.named.insert(file.path.clone(), file.digest);
+            hold(when(before.is_none_or(|before| before == file.digest)), invariant::FILES, || {
+                format!("{who} names {} by another digest than something before", file.path)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What is named is never written over by anything else.
+    fn written(&self, path: &BlobPath, digest: &Digest) -> Holds {
+        let same = self.named.get(path).is_none_or(|named| named == digest);
+        hold(when(same), invariant::FILES, || format!("{path} was written over while something names it"))
     }
 
     /// Money is spent: a run must own the job.

@@ -1,14 +1,15 @@
 //! Who decides what happens next: a seed, or an enumeration of everything that can.
 
 /// Picks numbers. Everything a simulation leaves open is picked here and nowhere else, so the
-/// same picks give the same history.
+/// same picks give the same history. 0 is always the plainest pick: nothing goes wrong, and nobody
+/// does anything odd. Histories are made shorter by it; see [`crate::shrink`].
 pub trait Choose {
     /// A number below `n`; 0 where `n` is 0 or 1.
     fn pick(&mut self, n: usize) -> usize;
 
     /// Whether something happens that happens `per_mille` times in a thousand.
     fn chance(&mut self, per_mille: usize) -> bool {
-        per_mille > 0 && self.pick(1_000) < per_mille
+        per_mille > 0 && self.pick(1_000) >= 1_000_usize.saturating_sub(per_mille)
     }
 }
 
@@ -40,6 +41,53 @@ impl Choose for Seeded {
         }
         // The bias of the remainder is below one in 2^40 for the small numbers asked for here.
         (self.next() % n as u64) as usize
+    }
+}
+
+/// Hands on another's picks, and writes them down.
+pub struct Recorded<'a> {
+    inner: &'a mut dyn Choose,
+    /// What was picked so far.
+    pub picks: Vec<usize>,
+}
+
+impl<'a> Recorded<'a> {
+    /// Writes down what another picks.
+    pub fn new(inner: &'a mut dyn Choose) -> Recorded<'a> {
+        Recorded { inner, picks: Vec::new() }
+    }
+}
+
+impl Choose for Recorded<'_> {
+    fn pick(&mut self, n: usize) -> usize {
+        let picked = self.inner.pick(n);
+        if n > 1 {
+            self.picks.push(picked);
+        }
+        picked
+    }
+}
+
+/// Picks what was written down, and 0 after its end.
+#[derive(Clone, Debug)]
+pub struct Replayed<'a> {
+    picks: std::slice::Iter<'a, usize>,
+}
+
+impl<'a> Replayed<'a> {
+    /// Picks these.
+    pub fn new(picks: &'a [usize]) -> Replayed<'a> {
+        Replayed { picks: picks.iter() }
+    }
+}
+
+impl Choose for Replayed<'_> {
+    fn pick(&mut self, n: usize) -> usize {
+        if n <= 1 {
+            return 0;
+        }
+        // Where other picks before it lead elsewhere, a pick may be of fewer than it was.
+        self.picks.next().map_or(0, |picked| picked % n)
     }
 }
 
@@ -93,6 +141,20 @@ mod tests {
         let mut seeded = Seeded::new(1_234_567);
         let found: Vec<u64> = (0..3).map(|_| seeded.next()).collect();
         assert_eq!(found, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
+    fn what_was_written_down_is_picked_again() {
+        let mut seeded = Seeded::new(7);
+        let mut recorded = Recorded::new(&mut seeded);
+        let first: Vec<usize> = [10, 1, 3, 1_000].into_iter().map(|n| recorded.pick(n)).collect();
+        let picks = recorded.picks;
+        assert_eq!(picks.len(), 3, "there is nothing to pick among one");
+        let mut replayed = Replayed::new(&picks);
+        let second: Vec<usize> = [10, 1, 3, 1_000, 50].into_iter().map(|n| replayed.pick(n)).collect();
+        assert_eq!(second, [first, vec![0]].concat());
+        assert!(!Replayed::new(&[]).chance(999), "nothing goes wrong by itself");
+        assert!(Replayed::new(&[999]).chance(1));
     }
 
     #[test]

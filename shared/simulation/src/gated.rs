@@ -5,15 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::key::prefix;
 use domain::pipeline::Channel;
-use domain::{BlobPath, Envelope, Key};
+use domain::{BlobPath, Digest, Envelope, Key};
 use ports::blobs::PutExpect;
-use ports::ledger::{self, Head};
 use ports::{
     BlobInfo, BlobWriter, Blobs, Bus, Commit, Committed, EndpointSpec, EndpointStatus, Endpoints, Error,
-    ErrorKind, JobSpec, JobStatus, Jobs, Notice, Notices, Outcome, Page, Record, Records, RecordsExt as _,
-    Reply, Result, Started,
+    ErrorKind, JobSpec, JobStatus, Jobs, Notice, Notices, Outcome, Page, Record, Records, Reply, Result,
+    Started,
 };
 
 use crate::gate::Gate;
@@ -29,6 +27,8 @@ pub enum Seen {
         /// Its events as they were sealed.
         events: Vec<Envelope>,
     },
+    /// A file was written, with these bytes.
+    Written(BlobPath, Digest),
     /// A job was started that was not there.
     Started(JobSpec),
     /// An endpoint was asked to serve something.
@@ -83,19 +83,13 @@ impl Records for GatedRecords {
         let rows: Vec<&str> = commit.writes.iter().map(|write| write.key.sort.as_str()).collect();
         let what = format!("[{}] {}", kinds.join(" "), rows.join(" "));
         self.shared.gate.before("records.commit", &what).await?;
-        let key = ledger::head_key(&commit.pipeline);
-        let before = self.inner.read::<Head>(&key).await?.map_or(0, |head| head.value.sequence);
-        let done = self.inner.commit(commit).await;
-        if matches!(done, Ok(Committed::Now)) {
-            let from = ledger::event_key(&commit.pipeline, before).sort;
-            let page = self.inner.list(&key.partition, prefix::EVENT, Some(&from)).await?;
-            let sealed = |record: Record| {
-                serde_json::from_value(record.value)
-                    .map_err(|error| Error::new(ErrorKind::Invalid, "read a sealed event").because(error))
-            };
-            let events = page.records.into_iter().map(sealed).collect::<Result<Vec<Envelope>>>()?;
-            self.shared.see(Seen::Committed { commit: commit.clone(), events });
-        }
+        let done = self.inner.commit_sealed(commit).map(|sealed| match sealed {
+            Some(events) => {
+                self.shared.see(Seen::Committed { commit: commit.clone(), events });
+                Committed::Now
+            }
+            None => Committed::Before,
+        });
         self.shared.gate.after("records.commit", &what).await?;
         done
     }
@@ -123,7 +117,8 @@ impl Blobs for GatedBlobs {
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {
         self.shared.gate.before("blobs.writer", path).await?;
         let inner = self.inner.writer(path, expect).await?;
-        Ok(Box::new(GatedWriter { inner, path: path.clone(), shared: self.shared.clone() }))
+        let blobs = Arc::clone(&self.inner);
+        Ok(Box::new(GatedWriter { inner, blobs, path: path.clone(), shared: self.shared.clone() }))
     }
 
     async fn list(&self, prefix: &str, after: Option<&BlobPath>) -> Result<Vec<BlobInfo>> {
@@ -141,6 +136,7 @@ impl Blobs for GatedBlobs {
 #[derive(Debug)]
 struct GatedWriter {
     inner: Box<dyn BlobWriter>,
+    blobs: Arc<MemoryBlobs>,
     path: BlobPath,
     shared: Shared,
 }
@@ -153,9 +149,14 @@ impl BlobWriter for GatedWriter {
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
-        let GatedWriter { inner, path, shared } = *self;
+        let GatedWriter { inner, blobs, path, shared } = *self;
         shared.gate.before("blobs.finish", &path).await?;
         let done = inner.finish().await;
+        if done.is_ok()
+            && let Some(digest) = blobs.digest_of(&path)
+        {
+            shared.see(Seen::Written(path.clone(), digest));
+        }
         shared.gate.after("blobs.finish", &path).await?;
         done
     }

@@ -8,6 +8,7 @@ pub mod deployment;
 pub mod gate;
 pub mod gated;
 pub mod memory;
+pub mod shrink;
 pub mod storm;
 pub mod story;
 pub mod world;

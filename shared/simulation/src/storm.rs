@@ -213,8 +213,9 @@ impl Storm<'_> {
             Step::MoveEndpoint(name) => {
                 let news = swarm.news(choose);
                 match choose.chance(swarm.bad) {
-                    true => deployment.fail_endpoint(&name, news),
                     false => deployment.bring_up(&name, news),
+                    true if choose.pick(2) == 0 => deployment.fail_endpoint(&name, news),
+                    true => deployment.roll_back(&name, news),
                 }
             }
             Step::Act => {

@@ -1,6 +1,7 @@
 //! What one pipeline's rows and events say, commit by commit, and what they may never say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use domain::key::prefix;
 use domain::pipeline::Trigger;
@@ -10,6 +11,7 @@ use domain::row::{
 };
 use domain::{Actor, Digest, Envelope, Event};
 use ports::{Commit, EndpointSpec};
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -38,7 +40,7 @@ pub struct Facts {
     /// Deployments by id.
     pub deployments: BTreeMap<String, Deployed>,
     /// The events, in order.
-    pub events: Vec<Envelope>,
+    pub events: Vec<Arc<Envelope>>,
     /// What happened that may happen once.
     once: BTreeSet<String>,
 }
@@ -63,28 +65,25 @@ impl Facts {
                 let found = format!("the fact {} was removed", write.key.sort);
                 return Err(Violation { invariant: FROZEN, found });
             };
-            files(&deployment.blobs, &write.key.sort, value)?;
             self.row(deployment, &write.key.sort, value)?;
         }
         for event in events {
             self.chained(deployment, event)?;
             self.happened(event, approvers.as_ref(), &champions)?;
-            self.events.push(event.clone());
+            self.events.push(Arc::new(event.clone()));
         }
         self.fits(events)
     }
 
-    /// An event's place, cause and files.
+    /// An event's place and cause.
     fn chained(&mut self, deployment: &Deployment, event: &Envelope) -> Holds {
         let last = self.events.last();
         let follows = event.sequence == last.map_or(0, |last| last.sequence) + 1
-            && event.previous == last.map(Envelope::hash);
+            && event.previous == last.map(|last| last.hash());
         hold(when(follows), CHAIN, || format!("event {} does not follow the one before", event.sequence))?;
         hold(when(deployment.causes.contains(&event.cause)), CAUSED, || {
             format!("event {} {} names the cause {:?}", event.sequence, event.event.kind(), event.cause)
-        })?;
-        let value = serde_json::to_value(&event.event).expect("events serialise to JSON");
-        files(&deployment.blobs, event.event.kind(), &value)
+        })
     }
 
     fn row(&mut self, deployment: &Deployment, sort: &str, value: &Value) -> Holds {
@@ -119,8 +118,7 @@ impl Facts {
     fn upload(&mut self, deployment: &Deployment, upload: Upload) -> Holds {
         let before = self.uploads.get(&upload.id);
         hold(when(before.is_none()), ONCE, || format!("upload {} got a second fate", upload.id))?;
-        let bytes = deployment.incoming.read(&upload.path);
-        let same = bytes.is_some_and(|bytes| Digest::of(&bytes) == upload.content);
+        let same = deployment.incoming.digest_of(&upload.path) == Some(upload.content);
         hold(when(same), UPLOADS, || format!("the bytes of upload {} are not there any more", upload.id))?;
         self.uploads.insert(upload.id.clone(), upload);
         Ok(())
@@ -313,24 +311,29 @@ impl Facts {
 }
 
 fn parsed<T: DeserializeOwned>(sort: &str, value: &Value) -> T {
-    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("the row {sort}: {error}"))
+    T::deserialize(value).unwrap_or_else(|error| panic!("the row {sort}: {error}"))
 }
 
-/// Every file that a value names is there, with its bytes.
-pub(crate) fn files(blobs: &MemoryBlobs, who: &str, value: &Value) -> Holds {
+/// Every file that a value names, with who names it.
+pub(crate) fn files(who: &str, value: &Value, found: &mut Vec<(String, File)>) {
     match value {
         Value::Object(map) => {
             if map.len() == 2
                 && map.contains_key("path")
                 && map.contains_key("digest")
-                && let Ok(file) = serde_json::from_value::<File>(value.clone())
+                && let Ok(file) = File::deserialize(value)
             {
-                let there = blobs.read(&file.path).is_some_and(|bytes| Digest::of(&bytes) == file.digest);
-                return hold(when(there), FILES, || format!("{who} names {} and it is not there", file.path));
+                return found.push((who.to_owned(), file));
             }
-            map.values().try_for_each(|value| files(blobs, who, value))
+            map.values().for_each(|value| files(who, value, found));
         }
-        Value::Array(list) => list.iter().try_for_each(|value| files(blobs, who, value)),
-        _ => Ok(()),
+        Value::Array(list) => list.iter().for_each(|value| files(who, value, found)),
+        _ => {}
     }
+}
+
+/// A file that is named is there, with its bytes.
+pub(crate) fn there(blobs: &MemoryBlobs, who: &str, file: &File) -> Holds {
+    let there = blobs.digest_of(&file.path) == Some(file.digest);
+    hold(when(there), FILES, || format!("{who} names {} and it is not there", file.path))
 }

@@ -9,7 +9,7 @@ use ports::{JobState, RecordsExt as _, ledger};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::invariant::{ASKS, CHAIN, ENDS, FILES, JOBS_OWNED, NOTICES, NUMBERS, PUBLISHED, SERVES, UPLOADS};
+use super::invariant::{ASKS, CHAIN, ENDS, JOBS_OWNED, NOTICES, NUMBERS, PUBLISHED, SERVES, UPLOADS};
 use super::{Checker, Facts, Holds, Invariant, Violation, facts, hold, when};
 use crate::deployment::Deployment;
 
@@ -46,11 +46,14 @@ pub fn at_rest(deployment: &Deployment, checker: &Checker) -> Holds {
         ended(pipeline, facts)?;
         learned(facts)?;
         uploads(deployment, pipeline, facts)?;
+        let mut named = Vec::new();
         for (sort, value) in rows(deployment, pipeline, "") {
             if Key::of(pipeline, sort.as_str()).is_fact() {
-                facts::files(&deployment.blobs, &sort, &value)
-                    .map_err(|it| Violation { invariant: FILES, ..it })?;
+                facts::files(&sort, &value, &mut named);
             }
+        }
+        for (sort, file) in named {
+            facts::there(&deployment.blobs, &sort, &file)?;
         }
     }
     serving(deployment, checker)?;
@@ -175,8 +178,7 @@ fn uploads(deployment: &Deployment, pipeline: &PipelineName, facts: &Facts) -> H
         hold(when(recorded || dead), UPLOADS, || format!("{path} landed and has no fate"))?;
     }
     for upload in facts.uploads.values() {
-        let bytes = deployment.incoming.read(&upload.path);
-        let same = bytes.is_some_and(|bytes| Digest::of(&bytes) == upload.content);
+        let same = deployment.incoming.digest_of(&upload.path) == Some(upload.content);
         hold(when(same), UPLOADS, || format!("the bytes of {} have changed", upload.path))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +11,24 @@ use ports::{BlobInfo, BlobWriter, Blobs, Error, ErrorKind, PutExpect, Result};
 
 use super::lock;
 
-type Files = Arc<Mutex<BTreeMap<BlobPath, Bytes>>>;
+type Files = Arc<Mutex<BTreeMap<BlobPath, Kept>>>;
+
+/// A file, and its digest once somebody has asked for it.
+#[derive(Clone, Debug)]
+struct Kept {
+    bytes: Bytes,
+    digest: OnceLock<Digest>,
+}
+
+impl Kept {
+    fn of(bytes: Bytes) -> Kept {
+        Kept { bytes, digest: OnceLock::new() }
+    }
+
+    fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| Digest::of(&self.bytes))
+    }
+}
 
 /// Files in a sorted map. Clones share the files.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +44,17 @@ impl MemoryBlobs {
 
     /// Puts a file without asking.
     pub fn insert(&self, path: &BlobPath, bytes: impl Into<Bytes>) {
-        lock(&self.files).insert(path.clone(), bytes.into());
+        lock(&self.files).insert(path.clone(), Kept::of(bytes.into()));
     }
 
     /// A whole file; none where there is none.
     pub fn read(&self, path: &BlobPath) -> Option<Bytes> {
-        lock(&self.files).get(path).cloned()
+        lock(&self.files).get(path).map(|kept| kept.bytes.clone())
+    }
+
+    /// A file's digest; none where there is none.
+    pub fn digest_of(&self, path: &BlobPath) -> Option<Digest> {
+        lock(&self.files).get(path).map(Kept::digest)
     }
 
     /// A whole file as text.
@@ -51,14 +73,14 @@ impl MemoryBlobs {
 
     /// Digests of all files: equal dumps mean that nothing has changed.
     pub fn dump(&self) -> BTreeMap<BlobPath, Digest> {
-        lock(&self.files).iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect()
+        lock(&self.files).iter().map(|(path, kept)| (path.clone(), kept.digest())).collect()
     }
 }
 
 #[async_trait]
 impl Blobs for MemoryBlobs {
     async fn head(&self, path: &BlobPath) -> Result<Option<BlobInfo>> {
-        let size = |bytes: &Bytes| BlobInfo { path: path.clone(), bytes: bytes.len() as u64 };
+        let size = |kept: &Kept| BlobInfo { path: path.clone(), bytes: kept.bytes.len() as u64 };
         Ok(lock(&self.files).get(path).map(size))
     }
 
@@ -84,7 +106,7 @@ impl Blobs for MemoryBlobs {
             .range((start, Bound::Unbounded))
             .filter(|(path, _)| path.as_str().starts_with(prefix))
             .take(limit::PAGE_ROWS_MAX)
-            .map(|(path, bytes)| BlobInfo { path: path.clone(), bytes: bytes.len() as u64 })
+            .map(|(path, kept)| BlobInfo { path: path.clone(), bytes: kept.bytes.len() as u64 })
             .collect();
         Ok(listed)
     }
@@ -116,7 +138,7 @@ impl BlobWriter for MemoryWriter {
             let what = format!("write {}: a blob stands there", self.path);
             return Err(Error::new(ErrorKind::Conflict, what));
         }
-        files.insert(self.path.clone(), self.bytes.into());
+        files.insert(self.path.clone(), Kept::of(self.bytes.into()));
         Ok(())
     }
 }

@@ -102,6 +102,24 @@ impl MemoryEndpoints {
         }
     }
 
+    /// The configuration put last is taken back: the one that serves goes on.
+    ///
+    /// # Panics
+    /// Where there is no such endpoint.
+    pub fn roll_back(&self, name: &str) {
+        match lock(&self.endpoints).get_mut(name) {
+            Some(standing) => standing.state = EndpointState::InService,
+            None => panic!("no endpoint {name:?} was put"),
+        }
+    }
+
+    /// Names of the endpoints that are coming up.
+    pub fn coming_up(&self) -> Vec<String> {
+        let endpoints = lock(&self.endpoints);
+        let coming = endpoints.iter().filter(|(_, standing)| standing.state == EndpointState::Updating);
+        coming.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Names of all endpoints.
     pub fn names(&self) -> Vec<String> {
         lock(&self.endpoints).keys().cloned().collect()

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::key::prefix;
-use domain::{Key, limit};
+use domain::{Envelope, Key, limit};
 use ports::ledger::{self, Mark};
 use ports::{Commit, Committed, Error, ErrorKind, Expect, Page, Record, Records, Result, Version};
 use serde::Serialize;
@@ -44,6 +44,52 @@ impl MemoryRecords {
             .filter(|(key, _)| unmarked(key))
             .map(|(key, row)| (key.clone(), (row.version, row.text.clone())))
             .collect()
+    }
+
+    /// Commits, and answers the events as they were sealed; none where the id was committed before.
+    ///
+    /// # Errors
+    /// Those of [`Records::commit`].
+    pub fn commit_sealed(&self, commit: &Commit) -> Result<Option<Vec<Envelope>>> {
+        commit.check()?;
+        let pipeline = &commit.pipeline;
+        let mut rows = lock(&self.rows);
+        let mark = ledger::handled_key(pipeline, &commit.id);
+        if rows.contains_key(&mark) {
+            return Ok(None);
+        }
+        check_expectations(&rows, commit)?;
+        let head_key = ledger::head_key(pipeline);
+        let head = match rows.get(&head_key) {
+            Some(row) => Some(serde_json::from_str(&row.text).map_err(|error| {
+                Error::new(ErrorKind::Invalid, format!("commit {}: the head of {pipeline}", commit.id))
+                    .because(error)
+            })?),
+            None => None,
+        };
+        let sealed = ledger::seal(head, commit);
+        // Nothing below can fail: from here on everything is written.
+        for write in &commit.writes {
+            match &write.value {
+                Some(value) => put(&mut rows, write.key.clone(), value),
+                None => {
+                    rows.remove(&write.key);
+                }
+            }
+        }
+        for event in &sealed.events {
+            put(&mut rows, ledger::event_key(pipeline, event.sequence), event);
+        }
+        if let Some(head) = &sealed.head {
+            put(&mut rows, head_key, head);
+        }
+        put(&mut rows, mark, &Mark { at: commit.at });
+        Ok(Some(sealed.events))
+    }
+
+    /// Shows every row's key and text, in order, without copying them.
+    pub fn each(&self, mut look: impl FnMut(&Key, &str)) {
+        lock(&self.rows).iter().for_each(|(key, row)| look(key, &row.text));
     }
 
     /// Changes a row behind the ledger's back, as someone with a database client would: no
@@ -127,39 +173,7 @@ impl Records for MemoryRecords {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed> {
-        commit.check()?;
-        let pipeline = &commit.pipeline;
-        let mut rows = lock(&self.rows);
-        let mark = ledger::handled_key(pipeline, &commit.id);
-        if rows.contains_key(&mark) {
-            return Ok(Committed::Before);
-        }
-        check_expectations(&rows, commit)?;
-        let head_key = ledger::head_key(pipeline);
-        let head = match rows.get(&head_key) {
-            Some(row) => Some(serde_json::from_str(&row.text).map_err(|error| {
-                Error::new(ErrorKind::Invalid, format!("commit {}: the head of {pipeline}", commit.id))
-                    .because(error)
-            })?),
-            None => None,
-        };
-        let sealed = ledger::seal(head, commit);
-        // Nothing below can fail: from here on everything is written.
-        for write in &commit.writes {
-            match &write.value {
-                Some(value) => put(&mut rows, write.key.clone(), value),
-                None => {
-                    rows.remove(&write.key);
-                }
-            }
-        }
-        for event in &sealed.events {
-            put(&mut rows, ledger::event_key(pipeline, event.sequence), event);
-        }
-        if let Some(head) = &sealed.head {
-            put(&mut rows, head_key, head);
-        }
-        put(&mut rows, mark, &Mark { at: commit.at });
-        Ok(Committed::Now)
+        let sealed = self.commit_sealed(commit)?;
+        Ok(if sealed.is_some() { Committed::Now } else { Committed::Before })
     }
 }
