@@ -10,13 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::{BlobPath, Envelope, Time};
-use local::{Clock, Directory, Outlet, SqliteRecords};
+use local::{Clock, Directory, Outlet};
 use ports::{Blobs, Bus, Endpoints, Handler, Jobs, Notices, Records};
 use process::{ProcessOptions, Processes, ServerOptions, Servers};
-use runtime::{Access, Buses, Parts, Queue, Runtime, Speaking};
+use runtime::{Access, Buses, Parts, Runtime, Speaking};
 use wiring::Wiring;
 
 use crate::output::{self, Error};
+use crate::recovery::{self, Held};
 
 /// The wiring that deploys, carried within the command so that it can be executed anywhere.
 const TEMPLATE: &str = include_str!("../../infra/template.yaml");
@@ -67,10 +68,12 @@ pub(crate) fn start(options: Options<'_>) -> Result<Machine, Error> {
     let token = token(data)?;
     let wiring = Arc::new(wiring()?);
 
-    let records = Arc::new(SqliteRecords::open(&data.join("ledger.db"))?);
+    let records = Arc::new(recovery::ledger(data)?);
+    recovery::keep_order(&records, &clock)?;
     let blobs = Arc::new(Directory::open(&data.join("blobs"))?);
     let incoming = Arc::new(Directory::open(&data.join("incoming"))?);
-    let buses = Arc::new(Buses::new(Arc::new(Queue::open(&data.join("queue.db"))?), Arc::clone(&wiring)));
+    let (queue, held) = recovery::queue(data, is_new)?;
+    let buses = Arc::new(Buses::new(Arc::new(queue), Arc::clone(&wiring)));
     let notices = Arc::new(Outlet::new(&data.join("notices.jsonl"), Clock::real(), environment));
     let itself = std::env::current_exe().map_err(failed("find the program that serves"))?;
     let words = |word: &str| -> Vec<OsString> { vec![itself.clone().into(), word.into()] };
@@ -112,6 +115,10 @@ pub(crate) fn start(options: Options<'_>) -> Result<Machine, Error> {
         bus: Arc::clone(&buses) as Arc<dyn Bus>,
     };
     let incoming_bucket = wiring.buckets.get("IncomingBucket").cloned().unwrap_or_default();
+    let again = match held {
+        Held::All => 0,
+        Held::Nothing => recovery::say_again(&records, &clock)?,
+    };
     let runtime = Runtime::start(Parts {
         buses,
         handlers: world.handlers(),
@@ -124,6 +131,13 @@ pub(crate) fn start(options: Options<'_>) -> Result<Machine, Error> {
         access: Access { token: token.clone(), user: user(), speaking },
         seen: options.seen,
     })?;
+    if held == Held::Nothing {
+        let objects = runtime.announce_all()?;
+        recovery::said_again(data)?;
+        tracing::warn!(
+            "the queue is new: {again} events and {objects} uploads are said again; who knows them passes them over"
+        );
+    }
     Ok(Machine { runtime, token, speaking, clock, wiring, _lock: lock })
 }
 
@@ -175,6 +189,12 @@ fn wiring() -> Result<Wiring, Error> {
     })
 }
 
+/// What a person can do about a directory that a machine cannot write.
+fn unwritable(data: &Path, error: &std::io::Error) -> String {
+    let place = data.display();
+    format!("{place} cannot be written by {}: {error}; give it to them, or name another with --data", user())
+}
+
 /// Takes the directory for this process; the lock goes with it, however it ends.
 fn locked(data: &Path) -> Result<File, Error> {
     let path = data.join("lock");
@@ -183,7 +203,7 @@ fn locked(data: &Path) -> Result<File, Error> {
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(|error| format!("open {}: {error}", path.display()))?;
+        .map_err(|error| unwritable(data, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => {

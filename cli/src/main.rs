@@ -13,6 +13,8 @@ mod files;
 mod machine;
 mod output;
 #[cfg(feature = "server")]
+mod recovery;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod story;

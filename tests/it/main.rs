@@ -4,11 +4,14 @@
 
 mod chance;
 mod command;
+mod damage;
 mod data;
 mod drift;
 mod examples;
 mod http;
 mod kill;
+mod liars;
+mod odd;
 mod real;
 mod remnants;
 mod restart;
@@ -18,3 +21,4 @@ mod story;
 mod surface;
 mod tamper;
 mod tidy;
+mod uploads;

@@ -64,7 +64,8 @@ fi
 exec python3 train.py "$1"
 "#;
 
-fn python_is_here() -> bool {
+/// Whether programs in Python can be played.
+pub(crate) fn python_is_here() -> bool {
     let ran = Command::new("python3").arg("--version").output();
     let is_here = ran.is_ok_and(|output| output.status.success());
     if !is_here {

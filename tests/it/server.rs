@@ -1,7 +1,10 @@
 //! A `millrace up` of a test's own: started, asked, killed, started again, and gone afterwards.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -22,7 +25,12 @@ const LOOKS_MAX: usize = 3_000;
 /// A server over a directory. Dropping it ends the server and every program that it started.
 pub(crate) struct Server {
     data: PathBuf,
-    clock: String,
+    /// Where a virtual clock begins; the machine's clock where none is named.
+    clock: Option<String>,
+    /// What its environment holds beside the test's.
+    pub(crate) environment: BTreeMap<&'static str, OsString>,
+    /// The system's user that it runs as; the test's own where none is named.
+    user: Option<u32>,
     running: Option<Running>,
     /// Holds the directory's place, where the server made it.
     _place: Option<tempfile::TempDir>,
@@ -37,33 +45,55 @@ struct Running {
 impl Server {
     /// A server over a fresh directory of a demonstration, on a virtual clock.
     pub(crate) fn fresh(clock: &str) -> Server {
-        let place = tempfile::tempdir().unwrap();
-        let data = place.path().join("data");
-        let mut server = Server { data, clock: clock.to_owned(), running: None, _place: Some(place) };
+        let mut server = Server::unborn();
+        server.clock = Some(clock.to_owned());
         server.start();
         server
+    }
+
+    /// A server over a directory that is yet to be made, on the machine's clock, not started yet.
+    pub(crate) fn unborn() -> Server {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("data");
+        let environment = BTreeMap::new();
+        Server { data, clock: None, environment, user: None, running: None, _place: Some(place) }
     }
 
     /// A server over a directory that a demonstration left.
     pub(crate) fn over(data: &Path, clock: &str) -> Server {
-        let mut server =
-            Server { data: data.to_owned(), clock: clock.to_owned(), running: None, _place: None };
+        let mut server = Server::unborn();
+        (server.data, server.clock) = (data.to_owned(), Some(clock.to_owned()));
         server.start();
         server
     }
 
+    /// From its next start on it runs as a user of the system.
+    pub(crate) fn run_as(&mut self, user: u32) {
+        self.user = Some(user);
+    }
+
     /// Starts it, and answers when it listens.
     pub(crate) fn start(&mut self) {
+        if let Err(complaints) = self.try_start() {
+            panic!("the server ended before it listened: {complaints}");
+        }
+    }
+
+    /// Starts it: an error with what it said where it ends before it listens.
+    pub(crate) fn try_start(&mut self) -> Result<(), String> {
         assert!(self.running.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
-        let mut child = Command::new(command::millrace())
-            .args(["up", "--port", "0", "--demo", "--virtual-clock", &self.clock, "--data"])
-            .arg(&self.data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let before = log.metadata().unwrap().len() as usize;
+        let mut command = Command::new(command::millrace());
+        command.args(["up", "--port", "0", "--demo", "--data"]).arg(&self.data);
+        if let Some(clock) = &self.clock {
+            command.args(["--virtual-clock", clock]);
+        }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        command.envs(&self.environment).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (said, says) = channel();
         std::thread::spawn(move || {
@@ -76,13 +106,15 @@ impl Server {
         // The file of an earlier start may still be there, so what is said counts.
         let address = says.iter().find_map(|line| Address::said(&line));
         let Some(address) = address else {
-            let _ = child.wait();
-            panic!("the server ended before it listened: {}", self.complaints());
+            child.wait().unwrap();
+            let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+            return Err(text[before.min(text.len())..].to_owned());
         };
         let announced: Value =
             serde_json::from_slice(&std::fs::read(self.data.join("server.json")).unwrap()).unwrap();
         assert_eq!(announced["address"], address.host, "the announcement is there before it is said");
         self.running = Some(Running { child, says, address });
+        Ok(())
     }
 
     /// Kills it as `kill -9` does.

@@ -211,3 +211,22 @@ fn everything_but_the_crates_of_aws_is_built_by_default() {
     others.sort_unstable();
     assert_eq!(others, ["aws", "cloud", "lambda"]);
 }
+
+#[test]
+fn invariants_that_logs_name_are_those_of_the_architecture() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut sources = Vec::new();
+    files(&root(), ".rs", &mut sources);
+    let mut named = BTreeSet::new();
+    for source in sources {
+        let text = std::fs::read_to_string(&source).unwrap();
+        for found in text.split("invariant = \"").skip(1) {
+            let id = found.split('"').next().unwrap().to_owned();
+            if id.starts_with("I-") {
+                assert!(page.contains(&format!("\n- {id}: ")), "{}: {id}", source.display());
+                named.insert(id);
+            }
+        }
+    }
+    assert!(named.len() >= 5, "{named:?}");
+}

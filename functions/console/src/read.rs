@@ -159,6 +159,9 @@ impl Console {
             None => None,
         };
         let verification = ports::ledger::verify(&*self.records, name, head).await?;
+        for finding in &verification.findings {
+            tracing::error!(invariant = "I-7", pipeline = %name, finding = %finding, "the chain is not whole");
+        }
         Ok(Response::json(200, &verification))
     }
 

@@ -6,7 +6,7 @@ use ports::endpoints::Capture;
 use ports::handler::{Plan, decide_again};
 use ports::records::Typed;
 use ports::{EndpointSpec, Error, Fault, Handler as _, Handling, RecordsExt, Write};
-use tracing::info;
+use tracing::{error, info, warn};
 
 use crate::decide::{self, Next};
 use crate::queue::conclude;
@@ -161,7 +161,9 @@ impl Deploy {
     async fn refuse(&self, handling: Handling<'_>, flight: &Flight) -> Result<Result<Step, Error>, Fault> {
         let version = flight.row.value.version;
         let refused = decide::may_serve(version, flight.model.as_ref(), None);
-        self.fail(handling, flight, refused.err().unwrap_or_default()).await
+        let reason = refused.err().unwrap_or_default();
+        error!(invariant = "I-6", pipeline = %handling.pipeline, version, reason = %reason, "a version on its way is not approved as it is");
+        self.fail(handling, flight, reason).await
     }
 
     /// The version takes over: endpoint, deployment and queue change at once.
@@ -236,7 +238,7 @@ impl Deploy {
         let Some((endpoint, id)) = name.rsplit_once('-') else { return Ok(()) };
         let Some(row) = rows::deployment(&*self.records, handling.pipeline, id).await? else { return Ok(()) };
         if row.value.endpoint == endpoint && row.value.state.is_over() {
-            info!(pipeline = %handling.pipeline, endpoint = name, "what a deployment that is over left is removed");
+            warn!(invariant = "I-5", pipeline = %handling.pipeline, endpoint = name, "what a deployment that is over left is removed");
             self.endpoints.delete(name).await?;
         }
         Ok(())
@@ -257,7 +259,7 @@ impl Deploy {
         let Some(model) = rows::model(records, pipeline, endpoint.champion).await? else { return Ok(()) };
         let config = &endpoint.deployment;
         let spec = rows::spec(&*self.blobs, pipeline, &model, name, config, Capture::All).await?;
-        info!(pipeline = %pipeline, endpoint = %endpoint.name, version = endpoint.champion, "putting back what the ledger says serves");
+        warn!(invariant = "I-5", pipeline = %pipeline, endpoint = %endpoint.name, version = endpoint.champion, "putting back what the ledger says serves");
         self.endpoints.put(&spec).await?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use domain::row::Model;
 use engine::answer;
 use ports::{Blobs, BlobsExt, Endpoints, Fault};
+use tracing::error;
 
 use crate::decide;
 
@@ -65,6 +66,7 @@ pub async fn test(
 ) -> Result<Result<u64, String>, Fault> {
     let bytes = blobs.small(&model.golden.path, GOLDEN_BYTES_MAX).await?;
     if domain::Digest::of(&bytes) != model.golden.digest {
+        error!(invariant = "I-9", path = %model.golden.path, version = model.version, "golden requests are not the file that was registered");
         return Ok(Err(format!("{} is not the file that was registered", model.golden.path)));
     }
     let golden = match Golden::read(&String::from_utf8_lossy(&bytes)) {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use domain::Time;
 use domain::time::ClockKind;
@@ -13,19 +14,41 @@ use ports::{Error, ErrorKind, Result};
 use crate::fault::{sync_folder, system};
 use crate::lock;
 
-/// A clock. Clones tell the same time; asking costs no more than reading a number.
+/// A clock. Clones tell the same time; asking costs next to nothing.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Hand>);
 
 #[derive(Debug)]
 enum Hand {
-    Real,
+    Real(Mutex<Told>),
     Virtual {
         folder: PathBuf,
         millis: AtomicI64,
         /// Held while the clock is moved, so that the file never falls behind the hand.
         moving: Mutex<()>,
     },
+}
+
+/// What the machine's clock was last told to say: the point from which time goes on.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    time: Time,
+    at: Instant,
+}
+
+impl Told {
+    /// The time where the machine's clock says `machine` at a moment: that, unless it lies before
+    /// what was told already. Then time goes on from there at half its pace, so that it never goes
+    /// back, never stands still, and meets the machine's clock again.
+    fn at(&mut self, machine: Time, moment: Instant) -> Time {
+        let passed = moment.saturating_duration_since(self.at).as_millis();
+        let slow = self.time.plus(i64::try_from(passed / 2).unwrap_or(i64::MAX));
+        if machine < slow {
+            return slow;
+        }
+        *self = Told { time: machine, at: moment };
+        machine
+    }
 }
 
 /// The file that remembers a virtual clock: one moment in RFC 3339 and a line break.
@@ -35,9 +58,23 @@ const FILE: &str = "clock";
 const NEXT: &str = "clock.next";
 
 impl Clock {
-    /// The machine's clock.
+    /// The machine's clock. It never goes back, also where the machine's is moved back: then it
+    /// goes on at half its pace until the two meet.
     pub fn real() -> Clock {
-        Clock(Arc::new(Hand::Real))
+        Clock(Arc::new(Hand::Real(Mutex::new(Told { time: machine(), at: monotonic() }))))
+    }
+
+    /// Says that a moment was told before this clock was made, so that it tells none before.
+    /// Answers by how many milliseconds the machine's clock lies behind that moment, 0 where it
+    /// does not. A virtual clock remembers by itself.
+    pub fn not_before(&self, moment: Time) -> i64 {
+        let Hand::Real(told) = &*self.0 else { return 0 };
+        let mut told = lock(told);
+        let behind = moment.millis().saturating_sub(told.time.millis());
+        if behind > 0 {
+            *told = Told { time: moment, at: monotonic() };
+        }
+        behind.max(0)
     }
 
     /// A virtual clock that stands at a moment and is remembered in the file `clock` of a
@@ -76,7 +113,7 @@ impl Clock {
     /// Now.
     pub fn now(&self) -> Time {
         match &*self.0 {
-            Hand::Real => machine(),
+            Hand::Real(told) => lock(told).at(machine(), monotonic()),
             Hand::Virtual { millis, .. } => Time::from_millis(millis.load(Ordering::Acquire)),
         }
     }
@@ -84,7 +121,7 @@ impl Clock {
     /// Whose time it is.
     pub fn kind(&self) -> ClockKind {
         match &*self.0 {
-            Hand::Real => ClockKind::Real,
+            Hand::Real(_) => ClockKind::Real,
             Hand::Virtual { .. } => ClockKind::Virtual,
         }
     }
@@ -108,6 +145,11 @@ impl Clock {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "time passes also where the machine's clock is moved")]
+fn monotonic() -> Instant {
+    Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
@@ -142,4 +184,36 @@ fn remember(folder: &Path, time: Time) -> Result<()> {
         sync_folder(folder)
     };
     write().map_err(|error| system(format!("set the clock of {} to {time}", folder.display()), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_machines_clock_that_is_moved_back_is_met_again_and_never_followed_back() {
+        let at = |seconds: i64| Time::from_millis(seconds * Time::SECOND);
+        let begin = monotonic();
+        let moment = |seconds: u64| begin + Duration::from_secs(seconds);
+        let mut told = Told { time: at(1_000), at: begin };
+        // Moved back by a hundred seconds: after so many seconds the machine's clock says …, and
+        // what is told is ….
+        for (passed, machine, expected) in [
+            (0, 900, 1_000),
+            (100, 1_000, 1_050),
+            (199, 1_099, 1_099),
+            (201, 1_101, 1_101),
+            (202, 1_102, 1_102),
+        ] {
+            let found = told.at(at(machine), moment(passed));
+            assert!((found.millis() - at(expected).millis()).abs() <= 500, "{passed}: {found}");
+        }
+        // Moved back while it runs.
+        assert_eq!(told.at(at(500), moment(202)), at(1_102));
+        assert_eq!(told.at(at(502), moment(204)), at(1_103));
+        // Moved forward it is followed at once.
+        assert_eq!(told.at(at(9_000), moment(205)), at(9_000));
+    }
 }

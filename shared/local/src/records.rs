@@ -39,6 +39,22 @@ impl SqliteRecords {
         Ok(SqliteRecords { connections: Connections::open(path)?, listeners: RwLock::default() })
     }
 
+    /// Reads the whole file and checks that it is put together as SQLite puts it together: in
+    /// about the time it takes to read it. What the rows say is not looked at.
+    ///
+    /// # Errors
+    /// `Invalid` where the file is damaged.
+    pub fn check(&self) -> Result<()> {
+        let tried = || format!("check the table {}", self.connections.path().display());
+        let found = self.connections.read(tried, |connection| {
+            Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?)
+        })?;
+        match found.as_str() {
+            "ok" => Ok(()),
+            wrong => Err(Error::new(ErrorKind::Invalid, format!("{}: it is damaged: {wrong}", tried()))),
+        }
+    }
+
     /// From now on, tells `listener` of each commit of this `SqliteRecords` that sealed events:
     /// after it is durable, on the thread that committed, before the commit is answered.
     /// That thread runs an executor, so a listener cannot `block_on` another.
@@ -203,6 +219,7 @@ fn apply(connection: &Connection, commit: &Commit) -> Within<Option<Vec<Envelope
         let key = ledger::event_key(pipeline, event.sequence);
         // An event is never written over, also where the head was edited to say so.
         if look(connection, &key)?.is_some() {
+            tracing::error!(invariant = "I-7", pipeline = %pipeline, sequence = event.sequence, "an event is already in the place of the one that is to come");
             let what = format!(
                 "commit {}: the head of {pipeline} says that event {} is still to come, but it stands there: \
                  the ledger was edited",

@@ -216,7 +216,12 @@ impl Runtime {
     pub(crate) async fn receive(&self, path: &str, actor: &Actor, body: Body) -> Result<u64> {
         let path = BlobPath::parse(path)
             .map_err(|reason| Error::new(ErrorKind::Invalid, format!("upload: {reason}")))?;
-        let mut writer = self.incoming.writer(&path, PutExpect::Absent).await?;
+        let mut writer = match self.incoming.writer(&path, PutExpect::Absent).await {
+            Ok(writer) => Some(writer),
+            // Something stands there: it is told from what comes by its digest.
+            Err(error) if error.kind() == ErrorKind::Conflict => None,
+            Err(error) => return Err(error),
+        };
         let mut hasher = Hasher::default();
         let mut bytes = 0;
         let mut chunks = body.into_data_stream();
@@ -228,6 +233,7 @@ impl Runtime {
             })?;
             hasher.update(&chunk);
             bytes += chunk.len() as u64;
+            let Some(writer) = &mut writer else { continue };
             gathered.extend_from_slice(&chunk);
             // A file that drips in takes a thread once a piece, not once a drop.
             if gathered.len() >= UPLOAD_PIECE_BYTES {
@@ -236,32 +242,58 @@ impl Runtime {
             }
         }
         let content = hasher.finish();
-        let finished = tokio::task::block_in_place(|| {
-            futures::executor::block_on(async {
-                writer.write(&gathered).await?;
-                writer.finish().await
-            })
-        });
+        let finished = match writer {
+            Some(mut writer) => tokio::task::block_in_place(|| {
+                futures::executor::block_on(async {
+                    writer.write(&gathered).await?;
+                    writer.finish().await
+                })
+            }),
+            None => Err(Error::new(ErrorKind::Conflict, format!("upload {path}: something stands there"))),
+        };
         match finished {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                let standing =
-                    tokio::task::block_in_place(|| futures::executor::block_on(self.incoming.digest(&path)))?;
-                if standing.1 != content {
-                    let what = format!(
-                        "upload {path}: other bytes stand there, and what was uploaded never changes"
-                    );
-                    return Err(Error::new(ErrorKind::Conflict, what));
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::Conflict => self.stands_already(&path, content)?,
             Err(error) => return Err(error),
         }
-        self.announce(&path, bytes, content, actor)?;
+        self.announce(&path, bytes, content, &actor.to_string())?;
         Ok(bytes)
     }
 
+    /// Whether what stands at a path is what was to be put there.
+    fn stands_already(&self, path: &BlobPath, content: Digest) -> Result<()> {
+        let digest = || futures::executor::block_on(self.incoming.digest(path));
+        let (_, standing) = tokio::task::block_in_place(digest)?;
+        if standing == content {
+            return Ok(());
+        }
+        let what = format!("upload {path}: other bytes stand there, and what was uploaded never changes");
+        tracing::warn!(invariant = "I-1", path = %path, "{what}");
+        Err(Error::new(ErrorKind::Conflict, what))
+    }
+
+    /// Announces everything that stands in the incoming bucket once more, as a start must that has
+    /// lost its queue: what has its fate already is passed over by who hears of it. Answers how
+    /// many objects there are.
+    ///
+    /// # Errors
+    /// An object that cannot be read, or a queue that cannot be written.
+    pub fn announce_all(&self) -> Result<usize> {
+        let (mut after, mut announced) = (None, 0);
+        loop {
+            let page = futures::executor::block_on(self.incoming.list("", after.as_ref()))?;
+            let Some(last) = page.last() else { return Ok(announced) };
+            after = Some(last.path.clone());
+            for found in page {
+                let (bytes, content) = futures::executor::block_on(self.incoming.digest(&found.path))?;
+                self.announce(&found.path, bytes, content, "unknown")?;
+                announced += 1;
+            }
+        }
+    }
+
     /// Says that an object was created, as S3 says it.
-    fn announce(&self, path: &BlobPath, bytes: u64, content: Digest, actor: &Actor) -> Result<()> {
+    fn announce(&self, path: &BlobPath, bytes: u64, content: Digest, requester: &str) -> Result<()> {
         self.buses.publish_default(&json!({
             "version": "0",
             "id": Digest::of_parts(&["created", path.as_str(), &content.hex()]).short(),
@@ -275,7 +307,7 @@ impl Runtime {
                 "version": "0",
                 "bucket": { "name": self.incoming_bucket },
                 "object": { "key": path, "size": bytes, "version-id": content.short() },
-                "requester": actor.to_string(),
+                "requester": requester,
                 "reason": "PutObject",
             },
         }))

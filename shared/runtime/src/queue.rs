@@ -109,7 +109,26 @@ impl Queue {
             }
         }
         connection.execute_batch(WAITING).map_err(failed)?;
+        // What waited for its time is due at a start: the clock may have been moved meanwhile, and
+        // a time that is far off now would be waited for.
+        connection.execute("UPDATE deliveries SET due_ms = 0 WHERE due_ms > 0", []).map_err(failed)?;
         Ok(Queue { connection: Mutex::new(connection) })
+    }
+
+    /// Whether a queue's file can be read to its end; also where there is none yet.
+    ///
+    /// # Errors
+    /// Where nothing can be told: the file may not be opened, say.
+    pub fn is_whole(path: &Path) -> Result<bool> {
+        let check = || -> rusqlite::Result<bool> {
+            let answer = Connection::open(path)?.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+            answer.map(|answer: String| answer == "ok")
+        };
+        let tried = format!("check {}", path.display());
+        match check().map_err(|error| failed(&tried, error)) {
+            Err(error) if error.kind() == ErrorKind::Invalid => Ok(false),
+            answer => answer,
+        }
     }
 
     /// Adds an event for some functions, all or none. Where `once` names a subject, a function

@@ -12,7 +12,7 @@ use ports::{Cx, Fault, Handler};
 use serde_json::Value;
 use tracing::{debug, error, info, warn};
 
-use crate::bus::Buses;
+use crate::bus::{Bell, Buses};
 use crate::machine;
 use crate::queue::Delivery;
 
@@ -23,6 +23,9 @@ const CONCURRENCY: usize = 2;
 /// Waits before the first, second, … repeat. On AWS it is one minute, then two; here what passes
 /// passes sooner.
 const RETRY_WAITS_MS: [i64; 3] = [1_000, 5_000, 20_000];
+
+/// The wait before a delivery is made again whose end could not be written.
+const UNWRITTEN_WAIT_MS: u64 = 1_000;
 
 /// The longest wait for the bell: due times are looked at again at least this often.
 const LOOK_MS: u64 = 1_000;
@@ -142,8 +145,10 @@ impl Workers {
     fn deliver(&self, delivery: &Delivery) {
         let ended = self.handle(delivery);
         if let Err(error) = self.settle(delivery, ended) {
-            // It stays in the queue and is delivered again.
+            // It stays in the queue and is delivered again, though not at once: a full disk is still
+            // full then.
             error!(delivery = delivery.id, error = %error, "how a delivery ended could not be written: {error}");
+            Bell::default().wait(UNWRITTEN_WAIT_MS);
         }
         self.put_down(delivery.id, &delivery.function);
         self.buses.bell.ring();
@@ -185,7 +190,11 @@ impl Workers {
             Ok(Ok(())) => Ended::Well,
             Ok(Err(Fault::Retry(error))) => Ended::Retry(error.to_string()),
             Ok(Err(Fault::Reject(reason))) => Ended::Never(reason),
-            Err(panic) => Ended::Retry(format!("{function} panicked: {}", panic_text(&*panic))),
+            Err(panic) => {
+                let what = panic_text(&*panic);
+                error!(invariant = "I-19", function, "{function} panicked: {what}");
+                Ended::Retry(format!("{function} panicked: {what}"))
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 mod door;
 mod people;
-mod promises;
+pub(crate) mod promises;
 
 use std::thread;
 

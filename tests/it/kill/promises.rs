@@ -45,8 +45,8 @@ pub(super) struct Answer {
 }
 
 /// The whole chain, as it can be read.
-pub(super) struct Ledger {
-    pub(super) events: Vec<Value>,
+pub(crate) struct Ledger {
+    pub(crate) events: Vec<Value>,
     lists: BTreeMap<&'static str, Vec<Value>>,
     status: Value,
 }
@@ -55,7 +55,7 @@ fn at(rest: &str) -> String {
     format!("/api/pipelines/{PIPELINE}/{rest}")
 }
 
-fn items(server: &Server, collection: &str) -> Vec<Value> {
+pub(crate) fn items(server: &Server, collection: &str) -> Vec<Value> {
     server.get(&at(collection))["items"].as_array().unwrap().clone()
 }
 
@@ -71,7 +71,7 @@ fn events(server: &Server) -> Vec<Value> {
 }
 
 /// Leaves the server alone until nothing waits or works, two looks in a row.
-pub(super) fn settle(server: &Server) {
+pub(crate) fn settle(server: &Server) {
     let mut calm = 0;
     server.until("rest", || {
         calm = if is_at_rest(server) { calm + 1 } else { 0 };
@@ -102,7 +102,7 @@ fn told(server: &Server) -> BTreeSet<u64> {
 }
 
 impl Ledger {
-    pub(super) fn read(server: &Server) -> Ledger {
+    pub(crate) fn read(server: &Server) -> Ledger {
         let collections = ["uploads", "parts", "runs", "models", "deployments", "endpoints", "labels"];
         let verification = server.get(&at("verify"));
         assert_eq!(verification["findings"].as_array().unwrap().len(), 0, "{verification:#}");
@@ -113,7 +113,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn count(&self, kind: &str) -> usize {
+    pub(crate) fn count(&self, kind: &str) -> usize {
         self.events.iter().filter(|event| event["kind"] == kind).count()
     }
 
@@ -151,7 +151,7 @@ impl Ledger {
 
     /// Places, numbers of parts, runs, versions and revisions count from 1; no content is a part
     /// twice, no cause has two events of a kind and subject.
-    pub(super) fn is_without_gaps(&self) {
+    pub(crate) fn is_without_gaps(&self) {
         let numbers = |values: &[Value], name: &str| {
             let mut found: Vec<u64> = values.iter().map(|value| value[name].as_u64().unwrap()).collect();
             found.sort_unstable();
@@ -267,7 +267,7 @@ pub(super) fn jobs_belong_to_runs(server: &Server, ledger: &Ledger) {
 }
 
 /// Every event has its notice.
-pub(super) fn everyone_was_told(server: &Server, ledger: &Ledger) {
+pub(crate) fn everyone_was_told(server: &Server, ledger: &Ledger) {
     let places: BTreeSet<u64> = (1..=ledger.events.len() as u64).collect();
     assert_eq!(told(server), places);
 }

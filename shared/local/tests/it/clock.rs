@@ -33,6 +33,18 @@ fn the_real_clock_is_the_machines_and_cannot_be_set() {
 }
 
 #[test]
+fn the_real_clock_tells_no_moment_before_one_that_was_told() {
+    let clock = Clock::real();
+    assert_eq!(clock.not_before(at("2020-01-01")), 0);
+    let tomorrow = clock.now().plus(Time::DAY);
+    let behind = clock.not_before(tomorrow);
+    assert!((Time::DAY - Time::HOUR..=Time::DAY).contains(&behind), "{behind}");
+    assert!(clock.now() >= tomorrow);
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(Clock::virtual_from(folder.path(), at("2020-01-01")).unwrap().not_before(tomorrow), 0);
+}
+
+#[test]
 fn a_virtual_clock_stands_until_it_is_moved_and_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("made");
