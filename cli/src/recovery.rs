@@ -40,7 +40,7 @@ pub(crate) fn ledger(data: &Path) -> Result<SqliteRecords, Error> {
              it, or without them where there were none; then start again, and see `millrace audit verify`",
             path.display()
         )),
-        _ => Err(why.into()),
+        _ => error(format!("{why}; see whether its disk is full, or broken")),
     })
 }
 

@@ -91,7 +91,7 @@ fn a_model_that_answers_otherwise_than_it_was_judged_never_serves() {
         ("more", "answers for"),
         ("emptiness", "0 answers for"),
         ("refusal", "the golden requests were answered with status 500: out of memory"),
-        ("error", "expected"),
+        ("error", "was answered 101, recorded is 100"),
     ];
     for ((lie, complaint), version) in lies.into_iter().zip(2..) {
         apply(&server, lie, "endpoint");

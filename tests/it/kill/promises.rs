@@ -183,7 +183,7 @@ impl Ledger {
             .map(|event| format!("{} {} {}", event["cause"], event["kind"], event["data"]))
             .collect();
         assert_eq!(said.len(), self.events.len(), "a cause has told the same twice");
-        assert_eq!(self.lists["endpoints"].len(), 1, "one endpoint");
+        assert!(self.lists["endpoints"].len() <= 1, "one endpoint");
     }
 }
 
