@@ -33,7 +33,7 @@ fn outcome(server: &Server, person: &str, arguments: &[&str]) -> (String, String
     let kind = told["kind"].as_str().unwrap_or_else(|| panic!("{told:#}{}", ran.err)).to_owned();
     let events = server.get(&format!("/api/pipelines/{PIPELINE}/events?limit=1000"));
     let events = events["items"].as_array().unwrap().iter().map(|item| &item["envelope"]);
-    let newest = events.filter(|event| event["kind"] == *kind).last().unwrap();
+    let newest = events.rev().find(|event| event["kind"] == *kind).unwrap();
     let reason = newest["data"]["reason"].as_str().unwrap_or_default().to_owned();
     (kind, reason)
 }
