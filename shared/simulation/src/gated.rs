@@ -114,6 +114,11 @@ impl Blobs for GatedBlobs {
         self.inner.range(path, from, length).await
     }
 
+    async fn range_of(&self, path: &BlobPath, version: &str, from: u64, length: u64) -> Result<Bytes> {
+        self.shared.gate.before("blobs.range", path).await?;
+        self.inner.range_of(path, version, from, length).await
+    }
+
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {
         self.shared.gate.before("blobs.writer", path).await?;
         let inner = self.inner.writer(path, expect).await?;
@@ -153,7 +158,7 @@ impl BlobWriter for GatedWriter {
         shared.gate.before("blobs.finish", &path).await?;
         let done = inner.finish().await;
         if done.is_ok()
-            && let Some(digest) = blobs.digest_of(&path)
+            && let Some(digest) = blobs.digest_at(&path)
         {
             shared.see(Seen::Written(path.clone(), digest));
         }

@@ -118,7 +118,7 @@ impl Facts {
     fn upload(&mut self, deployment: &Deployment, upload: Upload) -> Holds {
         let before = self.uploads.get(&upload.id);
         hold(when(before.is_none()), ONCE, || format!("upload {} got a second fate", upload.id))?;
-        let same = deployment.incoming.digest_of(&upload.path) == Some(upload.content);
+        let same = deployment.incoming.digest_at(&upload.path) == Some(upload.content);
         hold(when(same), UPLOADS, || format!("the bytes of upload {} are not there any more", upload.id))?;
         self.uploads.insert(upload.id.clone(), upload);
         Ok(())
@@ -334,6 +334,6 @@ pub(crate) fn files(who: &str, value: &Value, found: &mut Vec<(String, File)>) {
 
 /// A file that is named is there, with its bytes.
 pub(crate) fn there(blobs: &MemoryBlobs, who: &str, file: &File) -> Holds {
-    let there = blobs.digest_of(&file.path) == Some(file.digest);
+    let there = blobs.digest_at(&file.path) == Some(file.digest);
     hold(when(there), FILES, || format!("{who} names {} and it is not there", file.path))
 }

@@ -178,7 +178,7 @@ fn uploads(deployment: &Deployment, pipeline: &PipelineName, facts: &Facts) -> H
         hold(when(recorded || dead), UPLOADS, || format!("{path} landed and has no fate"))?;
     }
     for upload in facts.uploads.values() {
-        let same = deployment.incoming.digest_of(&upload.path) == Some(upload.content);
+        let same = deployment.incoming.digest_at(&upload.path) == Some(upload.content);
         hold(when(same), UPLOADS, || format!("the bytes of {} have changed", upload.path))?;
     }
     Ok(())

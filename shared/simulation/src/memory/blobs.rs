@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,29 +11,37 @@ use ports::{BlobInfo, BlobWriter, Blobs, Error, ErrorKind, PutExpect, Result};
 
 use super::lock;
 
-type Files = Arc<Mutex<BTreeMap<BlobPath, Kept>>>;
-
-/// A file, and its digest once somebody has asked for it.
-#[derive(Clone, Debug)]
-struct Kept {
-    bytes: Bytes,
-    digest: OnceLock<Digest>,
-}
-
-impl Kept {
-    fn of(bytes: Bytes) -> Kept {
-        Kept { bytes, digest: OnceLock::new() }
-    }
-
-    fn digest(&self) -> Digest {
-        *self.digest.get_or_init(|| Digest::of(&self.bytes))
-    }
-}
-
-/// Files in a sorted map. Clones share the files.
+/// Files in a sorted map, with every version of each, as a bucket keeps them. Clones share the
+/// files.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBlobs {
-    files: Files,
+    files: Arc<Mutex<Files>>,
+}
+
+/// What stands where, and what stood there.
+#[derive(Clone, Debug, Default)]
+struct Files {
+    current: BTreeMap<BlobPath, Version>,
+    /// By the name of the version: of its content, so that equal histories are equal. S3 names
+    /// each write anew, which no reader can tell apart.
+    versions: BTreeMap<(BlobPath, String), Bytes>,
+}
+
+#[derive(Clone, Debug)]
+struct Version {
+    name: String,
+    bytes: Bytes,
+    digest: Digest,
+}
+
+impl Files {
+    fn put(&mut self, path: &BlobPath, bytes: Bytes) -> String {
+        let digest = Digest::of(&bytes);
+        let name = digest.short();
+        self.versions.insert((path.clone(), name.clone()), bytes.clone());
+        self.current.insert(path.clone(), Version { name: name.clone(), bytes, digest });
+        name
+    }
 }
 
 impl MemoryBlobs {
@@ -42,19 +50,19 @@ impl MemoryBlobs {
         MemoryBlobs { files: Arc::new(Mutex::new(lock(&self.files).clone())) }
     }
 
-    /// Puts a file without asking.
-    pub fn insert(&self, path: &BlobPath, bytes: impl Into<Bytes>) {
-        lock(&self.files).insert(path.clone(), Kept::of(bytes.into()));
+    /// Puts a file without asking; answers the name of its version.
+    pub fn insert(&self, path: &BlobPath, bytes: impl Into<Bytes>) -> String {
+        lock(&self.files).put(path, bytes.into())
     }
 
     /// A whole file; none where there is none.
     pub fn read(&self, path: &BlobPath) -> Option<Bytes> {
-        lock(&self.files).get(path).map(|kept| kept.bytes.clone())
+        lock(&self.files).current.get(path).map(|version| version.bytes.clone())
     }
 
     /// A file's digest; none where there is none.
-    pub fn digest_of(&self, path: &BlobPath) -> Option<Digest> {
-        lock(&self.files).get(path).map(Kept::digest)
+    pub fn digest_at(&self, path: &BlobPath) -> Option<Digest> {
+        lock(&self.files).current.get(path).map(|version| version.digest)
     }
 
     /// A whole file as text.
@@ -68,30 +76,50 @@ impl MemoryBlobs {
 
     /// All paths, in order.
     pub fn paths(&self) -> Vec<BlobPath> {
-        lock(&self.files).keys().cloned().collect()
+        lock(&self.files).current.keys().cloned().collect()
     }
 
     /// Digests of all files: equal dumps mean that nothing has changed.
     pub fn dump(&self) -> BTreeMap<BlobPath, Digest> {
-        lock(&self.files).iter().map(|(path, kept)| (path.clone(), kept.digest())).collect()
+        let files = lock(&self.files);
+        files.current.iter().map(|(path, version)| (path.clone(), version.digest)).collect()
     }
+}
+
+fn info(path: &BlobPath, version: &Version) -> BlobInfo {
+    let bytes = version.bytes.len() as u64;
+    BlobInfo { path: path.clone(), bytes, version: Some(version.name.clone()) }
+}
+
+/// Bytes `[from, from + length)`, as far as there are.
+fn piece(bytes: &Bytes, from: u64, length: u64) -> Bytes {
+    let end = bytes.len() as u64;
+    let from = from.min(end);
+    let to = from.saturating_add(length).min(end);
+    bytes.slice(from as usize..to as usize)
 }
 
 #[async_trait]
 impl Blobs for MemoryBlobs {
     async fn head(&self, path: &BlobPath) -> Result<Option<BlobInfo>> {
-        let size = |kept: &Kept| BlobInfo { path: path.clone(), bytes: kept.bytes.len() as u64 };
-        Ok(lock(&self.files).get(path).map(size))
+        Ok(lock(&self.files).current.get(path).map(|version| info(path, version)))
     }
 
     async fn range(&self, path: &BlobPath, from: u64, length: u64) -> Result<Bytes> {
         let Some(bytes) = self.read(path) else {
             return Err(Error::new(ErrorKind::NotFound, format!("read {path}: no such blob")));
         };
-        let end = bytes.len() as u64;
-        let from = from.min(end);
-        let to = from.saturating_add(length).min(end);
-        Ok(bytes.slice(from as usize..to as usize))
+        Ok(piece(&bytes, from, length))
+    }
+
+    async fn range_of(&self, path: &BlobPath, version: &str, from: u64, length: u64) -> Result<Bytes> {
+        match lock(&self.files).versions.get(&(path.clone(), version.to_owned())) {
+            Some(bytes) => Ok(piece(bytes, from, length)),
+            None => {
+                let what = format!("read version {version} of {path}: no such version");
+                Err(Error::new(ErrorKind::NotFound, what))
+            }
+        }
     }
 
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {
@@ -103,23 +131,24 @@ impl Blobs for MemoryBlobs {
         let files = lock(&self.files);
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let listed = files
+            .current
             .range((start, Bound::Unbounded))
             .filter(|(path, _)| path.as_str().starts_with(prefix))
             .take(limit::PAGE_ROWS_MAX)
-            .map(|(path, kept)| BlobInfo { path: path.clone(), bytes: kept.bytes.len() as u64 })
+            .map(|(path, version)| BlobInfo { version: None, ..info(path, version) })
             .collect();
         Ok(listed)
     }
 
     async fn delete(&self, path: &BlobPath) -> Result<()> {
-        lock(&self.files).remove(path);
+        lock(&self.files).current.remove(path);
         Ok(())
     }
 }
 
 #[derive(Debug)]
 struct MemoryWriter {
-    files: Files,
+    files: Arc<Mutex<Files>>,
     path: BlobPath,
     expect: PutExpect,
     bytes: Vec<u8>,
@@ -134,11 +163,11 @@ impl BlobWriter for MemoryWriter {
 
     async fn finish(self: Box<Self>) -> Result<()> {
         let mut files = lock(&self.files);
-        if self.expect == PutExpect::Absent && files.contains_key(&self.path) {
+        if self.expect == PutExpect::Absent && files.current.contains_key(&self.path) {
             let what = format!("write {}: a blob stands there", self.path);
             return Err(Error::new(ErrorKind::Conflict, what));
         }
-        files.insert(self.path.clone(), Kept::of(self.bytes.into()));
+        files.put(&self.path, self.bytes.into());
         Ok(())
     }
 }
