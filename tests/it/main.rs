@@ -23,4 +23,5 @@ mod story;
 mod surface;
 mod tamper;
 mod tidy;
+mod tuning;
 mod uploads;

@@ -62,7 +62,8 @@ impl Crowd {
     pub(crate) fn new(deployment: &mut Deployment, choose: &mut dyn Choose, acts: usize) -> Crowd {
         let margin = MARGINS[choose.pick(3)];
         let cooldown = [0, 1, 24][choose.pick(3)];
-        let declared = Declared { margin, cooldown, test: TESTS[0], note: 0 };
+        // Every other declaration searches, from the first or from the second on.
+        let declared = Declared { margin, cooldown, test: TESTS[0], note: usize::from(cooldown == 1) };
         let mut crowd = Crowd { declared, acts, asked: BTreeMap::new(), files: Vec::new(), count: 0 };
         crowd.apply(deployment);
         while let Some(task) = deployment.tasks().first().copied() {

@@ -9,11 +9,13 @@ pub mod problem;
 pub mod time;
 // What a person declares.
 pub mod pipeline;
+pub mod tuning;
 // What happened, and what is so.
 pub mod envelope;
 pub mod event;
 pub mod key;
 pub mod row;
+pub mod trial;
 // What comes in.
 pub mod input;
 

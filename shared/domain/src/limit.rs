@@ -114,3 +114,37 @@ pub const TICK_UPLOADS_MAX: usize = 8;
 
 /// Bytes that one tick takes in before it leaves the rest to the next one.
 pub const TICK_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Most trials of one search: SageMaker's for every strategy but the random one.
+pub const TRIALS_MAX: u32 = 750;
+
+/// Most trials of one search at once: SageMaker's.
+pub const TRIALS_PARALLEL_MAX: u32 = 100;
+
+/// Most hyperparameters of one kind that a search ranges over: SageMaker's.
+pub const RANGES_MAX: usize = 30;
+
+/// Most choices of one hyperparameter: SageMaker's.
+pub const CHOICES_MAX: usize = 30;
+
+/// Most definitions of metrics: SageMaker's.
+pub const METRICS_MAX: usize = 40;
+
+/// Longest regular expression of a metric in characters: SageMaker's.
+pub const METRIC_REGEX_CHARS_MAX: usize = 500;
+
+/// Rounds (epochs) of a whole trial that the strategy `hyperband` may count to: SageMaker's.
+pub const RESOURCE_MAX: u32 = 20_000;
+
+/// Shortest and longest search in seconds: SageMaker's two minutes to half a year.
+pub const SEARCH_SECONDS: std::ops::RangeInclusive<u64> = 120..=15_768_000;
+
+/// Fewest trials without an improvement that may end a search: SageMaker's.
+pub const NOT_IMPROVING_MIN: u32 = 3;
+
+/// Most points of a trial's curve that are kept; a longer one is thinned out evenly. Enough for
+/// any picture of it, and the record of the longest search stays below [`TRIALS_BYTES_MAX`].
+pub const CURVE_POINTS_MAX: usize = 256;
+
+/// Largest record of a search that is read back: 750 trials with whole curves take 12 MB.
+pub const TRIALS_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::tuning::Tuning;
 use crate::{Digest, PipelineName, Problem};
 
 /// The whole declaration. Unknown fields are refused, so that no wish is silently ignored.
@@ -156,11 +157,15 @@ pub struct Training {
     pub program: Program,
     /// Passed on to the program, as text.
     pub hyperparameters: BTreeMap<String, serde_json::Value>,
+    /// How further hyperparameters are searched for; where nothing is declared, one training with
+    /// what is given makes the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// How many of the newest parts a run learns from.
     pub window_parts: usize,
     /// Fewer rows than this are not worth a run.
     pub minimum_rows: u64,
-    /// A job that runs longer is stopped.
+    /// A training, also one of a search, that runs longer is stopped.
     pub timeout_minutes: u64,
 }
 
@@ -169,6 +174,7 @@ impl Default for Training {
         Training {
             program: Program::Boost,
             hyperparameters: BTreeMap::new(),
+            tuning: None,
             window_parts: 12,
             minimum_rows: 200,
             timeout_minutes: 60,
