@@ -1,5 +1,8 @@
 //! How an upload is read: chunk by chunk, while part and quarantine grow beside it.
 
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
 use domain::digest::Hasher;
 use domain::row::File;
 use domain::{BlobPath, PipelineName, limit};
@@ -95,6 +98,32 @@ impl Ingest {
                 format!("read {path}: it was replaced meanwhile: {from} bytes in place of {}", object.bytes);
             return Err(Fault::Retry(Error::new(ErrorKind::Conflict, what)));
         }
+        // A format whose end says where everything stands is read again, range by range.
+        while let Some(range) = intake.wants() {
+            let bytes = self.whole(path, range).await?;
+            intake.give(bytes);
+            part.write(&intake.take_part()).await?;
+            quarantine.write(&intake.take_quarantine()).await?;
+        }
         Ok(Reading { outcome: intake.finish(), part, quarantine })
+    }
+
+    /// A range of an upload, whole.
+    async fn whole(&self, path: &BlobPath, range: Range<u64>) -> std::result::Result<Bytes, Fault> {
+        let mut bytes = BytesMut::new();
+        while (bytes.len() as u64) < range.end - range.start {
+            let from = range.start + bytes.len() as u64;
+            let left = (range.end - from).min(limit::CHUNK_BYTES as u64);
+            match self.incoming.range(path, from, left).await {
+                Ok(chunk) if chunk.is_empty() => {
+                    let what = format!("read {path}: it was replaced meanwhile: it ends at {from}");
+                    return Err(Fault::Retry(Error::new(ErrorKind::Conflict, what)));
+                }
+                Ok(chunk) => bytes.extend_from_slice(&chunk),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(path)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(bytes.freeze())
     }
 }
