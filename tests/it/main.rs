@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod bad;
 mod chance;
 mod command;
 mod data;
 mod drift;
 mod examples;
+mod hostile;
 mod http;
 mod kill;
 mod real;
