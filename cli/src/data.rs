@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use domain::Time;
 use domain::row::CheckVerdict;
-use domain::{Problem, Time};
 use engine::baseline::{BaselineBuilder, Counter};
 use engine::contract::Contract;
 use engine::drift::{self, DriftOptions, DriftReport, Window};
@@ -20,7 +20,7 @@ use crate::output::{self, Done, Error, Form, say};
 
 #[derive(Debug, Args)]
 pub(crate) struct ProfileArguments {
-    /// A CSV file with a header.
+    /// A table: CSV with a header, JSON Lines (either packed with gzip or zstd, or not), or Parquet.
     pub(crate) file: PathBuf,
     /// Write the page here.
     #[arg(long, value_name = "FILE")]
@@ -29,7 +29,7 @@ pub(crate) struct ProfileArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArguments {
-    /// A CSV file with a header.
+    /// A table: CSV with a header, JSON Lines (either packed with gzip or zstd, or not), or Parquet.
     pub(crate) file: PathBuf,
     /// The data contract.
     #[arg(long, value_name = "FILE")]
@@ -47,14 +47,17 @@ pub(crate) struct ValidateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DriftArguments {
-    #[cfg_attr(not(feature = "server"), doc = "What was: a CSV file with a header.")]
+    #[cfg_attr(
+        not(feature = "server"),
+        doc = "What was: a table as CSV with a header, JSON Lines or Parquet."
+    )]
     #[cfg_attr(
         feature = "server",
-        doc = "What was: a CSV file with a header; or, alone, the pipeline whose checks are listed."
+        doc = "What was: a table as CSV with a header, JSON Lines or Parquet; or, alone, the pipeline whose checks are listed."
     )]
     #[cfg_attr(feature = "server", arg(value_name = "REFERENCE|PIPELINE"))]
     pub(crate) reference: PathBuf,
-    /// What is: a CSV file with the same columns.
+    /// What is: a table with the same columns.
     #[cfg_attr(not(feature = "server"), arg(required = true))]
     pub(crate) current: Option<PathBuf>,
     /// A data contract, for the columns' types; told by the cells where none is given.
@@ -113,10 +116,7 @@ fn said_where(html: Option<&Path>) {
 /// Reads a contract; all its faults make one error.
 pub(crate) fn contract(path: &Path) -> Result<Arc<Contract>, Error> {
     let parsed = Contract::parse(&path.display().to_string(), &files::text(path)?);
-    let told = |problems: Vec<Problem>| {
-        problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n       ")
-    };
-    Ok(Arc::new(parsed.map_err(told)?))
+    Ok(Arc::new(parsed.map_err(|problems| output::problems(&problems))?))
 }
 
 /// What an intake leaves: its outcome, and the bytes of part and quarantine where they are wanted.
@@ -138,8 +138,7 @@ pub(crate) fn taken(
     let options = IntakeOptions { file: path.display().to_string(), split: None, now: now() };
     let mut intake = Intake::new(contract, options);
     let (mut part, mut quarantine) = (Vec::new(), Vec::new());
-    files::each_chunk(path, |bytes| -> Result<(), Problem> {
-        intake.push(bytes);
+    files::feed(path, &mut intake, |intake| {
         let (ready, aside) = (intake.take_part(), intake.take_quarantine());
         if good {
             part.extend(ready);

@@ -1,13 +1,13 @@
 //! Files that a person names: read in chunks with a progress bar, written whole or not at all.
 
 use std::fs::File;
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{Problem, limit};
-use engine::csv::{Header, Reader};
+use domain::limit;
 use engine::profile::Inference;
+use engine::source::{Feed, Table};
 use engine::table::{Batch, Schema};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -41,6 +41,34 @@ pub(crate) fn each_chunk<E: Into<Error>>(
     }
 }
 
+/// Feeds a whole file: its bytes in order, then the ranges that are wanted again. `after` is
+/// called after each step.
+pub(crate) fn feed<F: Feed>(
+    path: &Path,
+    into: &mut F,
+    mut after: impl FnMut(&mut F) -> Result<(), Error>,
+) -> Result<(), Error>
+where
+    F::Error: Into<Error>,
+{
+    each_chunk(path, |bytes| -> Result<(), Error> {
+        into.push(bytes).map_err(Into::into)?;
+        after(into)
+    })?;
+    let failed = |error: std::io::Error| format!("read {}: {error}", path.display());
+    let mut file = File::open(path).map_err(failed)?;
+    while let Some(range) = into.wants().map_err(Into::into)? {
+        after(into)?;
+        let length = usize::try_from(range.end - range.start).map_err(|error| error.to_string())?;
+        let mut bytes = vec![0; length];
+        file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+        file.read_exact(&mut bytes).map_err(failed)?;
+        into.give(bytes.into()).map_err(Into::into)?;
+        after(into)?;
+    }
+    after(into)
+}
+
 /// Reads a small text file.
 pub(crate) fn text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|error| format!("read {}: {error}", path.display()).into())
@@ -61,7 +89,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// The schema that a file's cells tell.
 pub(crate) fn inferred(path: &Path) -> Result<Schema, Error> {
     let mut inference = Inference::new(&path.display().to_string());
-    each_chunk(path, |bytes| inference.push(bytes))?;
+    feed(path, &mut inference, |_| Ok(()))?;
     Ok(inference.finish()?)
 }
 
@@ -71,11 +99,11 @@ pub(crate) fn each_batch(
     schema: &Arc<Schema>,
     mut each: impl FnMut(Batch),
 ) -> Result<(), Error> {
-    let mut reader = Reader::new(&path.display().to_string(), schema.clone(), Header::Present);
-    each_chunk(path, |bytes| -> Result<(), Problem> {
-        reader.push(bytes)?.into_iter().for_each(&mut each);
+    let mut table = Table::new(&path.display().to_string(), schema.clone());
+    feed(path, &mut table, |table| {
+        table.ready().into_iter().for_each(&mut each);
         Ok(())
     })?;
-    reader.finish()?.into_iter().for_each(each);
+    table.finish()?.into_iter().for_each(each);
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
 #[cfg(feature = "server")]
+use domain::{Problem, limit};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
@@ -50,6 +51,37 @@ pub(crate) fn try_say(text: &str) -> std::io::Result<()> {
     stdout.write_all(text.as_bytes())?;
     stdout.write_all(b"\n")?;
     stdout.flush()
+}
+
+/// Faults of files that a person wrote, each with the line where it stands and a mark below its
+/// place, as compilers show it.
+pub(crate) fn problems(problems: &[Problem]) -> Error {
+    let told = |problem: &Problem| format!("{problem}{}", excerpt(problem).unwrap_or_default());
+    problems.iter().map(told).collect::<Vec<_>>().join("\n       ").into()
+}
+
+/// The line where a problem stands, if the file can still be read.
+fn excerpt(problem: &Problem) -> Option<String> {
+    let (number, position) = (problem.line?, usize::try_from(problem.position?).ok()?);
+    let size = std::fs::metadata(&problem.file).ok()?.len();
+    if size > limit::CONFIG_BYTES_MAX as u64 {
+        return None;
+    }
+    let text = std::fs::read_to_string(&problem.file).ok()?;
+    let line = text.lines().nth(usize::try_from(number).ok()?.checked_sub(1)?)?;
+    // A character that moves the cursor would move the mark away from its place.
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let letters: Vec<char> = line.chars().map(plain).collect();
+    let place = position.checked_sub(1)?.min(letters.len());
+    let room = width().saturating_sub(16).max(24);
+    let first = if place < room { 0 } else { place - room / 2 };
+    let shown: String = letters.iter().skip(first).take(room).collect();
+    let gutter = " ".repeat(number.to_string().len());
+    let indent = " ".repeat(place - first);
+    Some(format!(
+        "\n        {gutter} |\n        {number} | {}\n        {gutter} | {indent}^",
+        shown.trim_end()
+    ))
 }
 
 /// Writes an error to standard error.

@@ -112,8 +112,12 @@ Examples:
   millrace events home-insurance --last 20 --follow
   millrace events home-insurance --after 120 --json")]
     Events(ledger::EventsArguments),
-    /// Everything that a version is made of.
-    #[command(after_help = "Example:\n  millrace lineage home-insurance 2")]
+    /// Everything that a version is made of; or what came of a part, or what is behind an answer.
+    #[command(after_help = "\
+Examples:
+  millrace lineage home-insurance 2
+  millrace lineage home-insurance --part 3
+  millrace lineage home-insurance --prediction 5d0c8a5e-…")]
     Lineage(ledger::LineageArguments),
     /// Hold the ledger against itself, or against a head that was kept elsewhere.
     #[command(subcommand)]

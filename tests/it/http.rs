@@ -12,6 +12,11 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    /// What proves who asks.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The address in a line that a server says at its start.
     pub(crate) fn said(line: &str) -> Option<Address> {
         let (_, link) = line.split_once("http://")?;
@@ -40,6 +45,11 @@ impl Asked {
     pub(crate) fn put(person: &str, path: &str, body: &[u8]) -> Asked {
         let headers = vec![("x-millrace-as", person.to_owned())];
         Asked { method: Method::PUT, path: path.to_owned(), headers, body: body.to_vec() }
+    }
+
+    /// What is at a path.
+    pub(crate) fn page(path: &str) -> Asked {
+        Asked { method: Method::GET, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
     /// Rows for a model, to be found by an id.
@@ -77,9 +87,7 @@ impl Caller {
 
     /// What is at a path, in JSON.
     pub(crate) fn get(&self, address: &Address, path: &str) -> Result<Value, String> {
-        let asked =
-            Asked { method: Method::GET, path: path.to_owned(), headers: Vec::new(), body: Vec::new() };
-        let (status, body) = self.send(address, &asked).map_err(|error| error.to_string())?;
+        let (status, body) = self.send(address, &Asked::page(path)).map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&body);
         if status != 200 {
             return Err(format!("status {status}: {text}"));

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
+mod bad;
 mod chance;
 mod command;
 mod damage;
 mod data;
 mod drift;
 mod examples;
+mod hostile;
 mod http;
 mod incoming;
 mod kill;

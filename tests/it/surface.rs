@@ -6,6 +6,7 @@ use insta::{Settings, assert_snapshot};
 use serde_json::Value;
 
 use crate::command::{place, run};
+use crate::http::{Asked, Caller};
 use crate::server::Server;
 use crate::small::{self, PIPELINE};
 
@@ -55,7 +56,7 @@ fn help_says_what_there_is_and_how_it_is_used() {
       invoke       Ask an endpoint for predictions
       labels       Send the truth about earlier predictions
       events       What happened, from the ledger
-      lineage      Everything that a version is made of
+      lineage      Everything that a version is made of; or what came of a part, or what is behind an answer
       audit        Hold the ledger against itself, or against a head that was kept elsewhere
       redrive      Deliver once more what a function could not handle
       fetch        Write a report or another recorded file
@@ -96,7 +97,7 @@ fn help_says_what_there_is_and_how_it_is_used() {
 
     Arguments:
       <PIPELINE>  The pipeline
-      <FILE>...   CSV files with a header
+      <FILE>...   Tables: CSV with a header, JSON Lines (either packed with gzip or zstd, or not), or Parquet
 
     Options:
           --as-of <TIME>       The business time of the rows: a date or an RFC 3339 time; now where none
@@ -194,6 +195,19 @@ fn a_played_life_can_be_looked_at() {
         serde_json::from_str::<Value>(&json.out).unwrap_or_else(|_| panic!("{arguments:?}: {}", json.out));
         format!("$ millrace {}\n{}", arguments.join(" "), ran.out)
     };
+    for (page, told) in [
+        ("models/2", "quotes-2026-04.csv uploaded by dora"),
+        ("models", "card of version 1"),
+        ("drift", "<code>market_value</code>"),
+        ("endpoint", "home-insurance serves version 2"),
+        ("ledger", "DriftDetected"),
+        ("parts/2", "run 2"),
+    ] {
+        let asked = Asked::page(&format!("/pipelines/{PIPELINE}/{page}"));
+        let (status, body) = Caller::new().send(&server.address(), &asked).unwrap();
+        let body = String::from_utf8(body).unwrap();
+        assert!(status == 200 && body.contains(told), "{page} does not say {told:?}:\n{body}");
+    }
     let _marked = marked();
     assert_snapshot!(look(&["status"], 0), @r"
     $ millrace status
@@ -296,6 +310,22 @@ fn a_played_life_can_be_looked_at() {
        33  2026-04-30T12:00:00.000Z  bringing up version 2 for home-insurance
        34  2026-04-30T12:00:00.000Z  home-insurance now serves version 2 (16 golden requests answered right)
     ");
+    assert_snapshot!(look(&["lineage", PIPELINE, "--part", "1"], 0), @r"
+    $ millrace lineage home-insurance --part 1
+     RUN  STATE       VERSION  PLANNED     ASKED FOR BY    WHY
+     1    registered  1        2026-03-01  bianca          the first model of the year
+     2    registered  2        2026-04-30  function:drift  the error has grown: root mean squared error
+                                                           133.64 → 454.38 on 1,500 labelled rows, loss
+                                                           × 11.56; no column's movement explains it;
+                                                           the model's answers have drifted
+                                                           (Jensen–Shannon distance 0.229, adjusted p
+                                                           <1e-6); market_value has drifted
+                                                           (Jensen–Shannon distance 0.391, adjusted p
+                                                           <1e-6)
+    ");
+    let behind = look(&["lineage", PIPELINE, "--prediction", "march-00000"], 0);
+    assert!(behind.contains("answered     2026-03-15T12:00:00.000Z\n"), "{behind}");
+    assert!(behind.contains("version       1\n") && behind.contains("quotes-2026-01.csv"), "{behind}");
     assert_snapshot!(look(&["lineage", PIPELINE, "2"], 0), @r"
     $ millrace lineage home-insurance 2
     version       2

@@ -10,7 +10,7 @@ use domain::pipeline::{Approval, Program};
 use domain::{BlobPath, Pipeline, Problem};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Place};
+use crate::client::{Client, Failure, Place};
 use crate::files;
 use crate::output::{self, Done, Error, Form};
 
@@ -32,7 +32,10 @@ pub(super) fn apply(arguments: &ApplyArguments, place: &Place, form: Form) -> Do
     if is_new && let Some(why) = nobody_approves(&declared.approval, &client.runtime().unwrap_or_default()) {
         return output::error(why);
     }
-    let answer = client.apply(&application)?;
+    let answer = client.apply(&application).map_err(|failure| match failure {
+        Failure::Refused(refusal) if !refusal.problems.is_empty() => output::problems(&refusal.problems),
+        failure => failure.into(),
+    })?;
     match form {
         Form::Json => output::json(&answer),
         Form::Text => output::line(&applied(&answer)),
@@ -70,7 +73,8 @@ fn applied(answer: &Value) -> String {
 fn application(file: &Path) -> Result<Value, Error> {
     let shown = file.display().to_string();
     let text = files::text(file)?;
-    let pipeline: Pipeline = engine::yaml::parse(&shown, &text)?;
+    let parsed = engine::yaml::parse(&shown, &text);
+    let pipeline: Pipeline = parsed.map_err(|problem| output::problems(&[problem]))?;
     let contract_file = beside(file, &pipeline.contract, "contract")?;
     let contract = files::text(&contract_file)?;
     let mut program: BTreeMap<&str, String> = BTreeMap::new();

@@ -38,9 +38,15 @@ pub(crate) struct EventsArguments {
 pub(crate) struct LineageArguments {
     /// The pipeline.
     pub(crate) pipeline: PipelineName,
-    /// The version.
-    #[arg(value_parser = version)]
-    pub(crate) version: u32,
+    /// The version whose making is told.
+    #[arg(value_parser = version, required_unless_present_any = ["part", "prediction"])]
+    pub(crate) version: Option<u32>,
+    /// The other way round: which runs and versions learned from a part.
+    #[arg(long, value_name = "N", conflicts_with_all = ["version", "prediction"])]
+    pub(crate) part: Option<u64>,
+    /// What is behind an answer, by its inference id.
+    #[arg(long, value_name = "INFERENCE-ID", conflicts_with = "version")]
+    pub(crate) prediction: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,17 +147,58 @@ fn told(event: &Recorded) -> String {
 }
 
 pub(super) fn lineage(client: &Client, arguments: &LineageArguments, form: Form) -> Done {
-    let LineageArguments { pipeline, version } = arguments;
-    let lineage = client.get(&Client::at(pipeline, &format!("lineage/{version}")))?;
+    let LineageArguments { pipeline, version, part, prediction } = arguments;
+    let path = match (version, part, prediction) {
+        (Some(version), ..) => format!("lineage/{version}"),
+        (_, Some(part), _) => format!("parts/{part}/lineage"),
+        (_, _, Some(id)) => format!("predictions/{}", segment(id)),
+        (None, None, None) => return output::error("name a version, a part or a prediction"),
+    };
+    let answer = client.get(&Client::at(pipeline, &path))?;
     if form == Form::Json {
-        output::json(&lineage);
+        output::json(&answer);
         return Ok(ExitCode::SUCCESS);
     }
-    output::facts(&lineage_facts(&lineage)?);
+    let lineage = match (part, prediction) {
+        (Some(_), _) => {
+            let headers = ["run", "state", "version", "planned", "asked for by", "why"];
+            output::table(&headers, learned_rows(&answer), "nothing has learned from it");
+            return Ok(ExitCode::SUCCESS);
+        }
+        (_, Some(_)) => {
+            output::facts(&prediction_facts(&answer));
+            say("");
+            &answer["lineage"]
+        }
+        _ => &answer,
+    };
+    output::facts(&lineage_facts(lineage)?);
     say("");
     let headers = ["part", "file", "by", "of", "rows", "digest"];
-    output::table(&headers, part_rows(&lineage), "the version was learned from no parts");
+    output::table(&headers, part_rows(lineage), "the version was learned from no parts");
     Ok(ExitCode::SUCCESS)
+}
+
+fn learned_rows(answer: &Value) -> Vec<Vec<String>> {
+    let row = |run: &Value| {
+        let planned = word(&run["at"]).chars().take(10).collect();
+        let number = word(&run["number"]);
+        vec![
+            number,
+            word(&run["state"]),
+            word(&run["version"]),
+            planned,
+            person(&run["by"]),
+            word(&run["reason"]),
+        ]
+    };
+    answer["runs"].as_array().into_iter().flatten().map(row).collect()
+}
+
+/// When an answer was given and by which version; the request itself is in the JSON.
+fn prediction_facts(answer: &Value) -> Vec<(&'static str, String)> {
+    let names = [("answered", "at"), ("by endpoint", "endpoint"), ("captured in", "path")];
+    names.map(|(label, name)| (label, word(&answer[name]))).to_vec()
 }
 
 fn lineage_facts(lineage: &Value) -> Result<Vec<(&'static str, String)>, Failure> {

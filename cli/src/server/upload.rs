@@ -17,7 +17,7 @@ use crate::output::{self, Done, Error, Form};
 pub(crate) struct UploadArguments {
     /// The pipeline.
     pub(crate) pipeline: PipelineName,
-    /// CSV files with a header.
+    /// Tables: CSV with a header, JSON Lines (either packed with gzip or zstd, or not), or Parquet.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The business time of the rows: a date or an RFC 3339 time; now where none is given.

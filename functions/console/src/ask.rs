@@ -50,7 +50,7 @@ impl Console {
         self.records.read(&key).await?.ok_or_else(missing)
     }
 
-    async fn model(&self, pipeline: &PipelineName, version: u32) -> Result<Typed<Model>, Refusal> {
+    pub(crate) async fn model(&self, pipeline: &PipelineName, version: u32) -> Result<Typed<Model>, Refusal> {
         let key = Key::numbered(pipeline, prefix::MODEL, version.into());
         let missing = || Refusal::Because(404, format!("{pipeline} has no version {version}"));
         self.records.read(&key).await?.ok_or_else(missing)

@@ -6,6 +6,7 @@
 mod apply;
 mod ask;
 mod decide;
+mod lineage;
 mod pages;
 mod read;
 
@@ -93,7 +94,7 @@ impl Console {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match (request.method.as_str(), segments.as_slice()) {
             ("GET", []) => self.overview_page().await,
-            ("GET", ["pipelines", name]) => self.pipeline_page(&pipeline(name)?).await,
+            ("GET", ["pipelines", name, rest @ ..]) => self.page(&pipeline(name)?, rest, &request).await,
             ("GET", ["api", "status"]) => self.status(cx).await,
             ("GET", ["api", "pipelines"]) => self.pipelines().await,
             ("POST", ["api", "pipelines"]) => self.apply(cx, &request).await,
@@ -105,6 +106,10 @@ impl Console {
                     ("GET", ["events"]) => self.events(&name, &request).await,
                     ("GET", ["verify"]) => self.verify(&name, &request).await,
                     ("GET", ["lineage", version]) => self.lineage(&name, number(version)?).await,
+                    ("GET", ["parts", part, "lineage"]) => {
+                        self.part_lineage(&name, number(part)?.into()).await
+                    }
+                    ("GET", ["predictions", id]) => self.prediction(cx, &name, id).await,
                     ("GET", [collection]) => self.list(&name, collection).await,
                     ("GET", [collection, id]) => self.one(&name, collection, id).await,
                     ("POST", ["uploads"]) => self.ticket(cx, &name, &request).await,
@@ -126,6 +131,23 @@ impl Console {
     }
 }
 
+impl Console {
+    /// The pages of one pipeline.
+    async fn page(&self, name: &PipelineName, path: &[&str], request: &Request) -> Granted {
+        match path {
+            [] => self.pipeline_page(name).await,
+            ["parts", part] => self.part_page(name, number(part)?.into()).await,
+            ["runs", run] => self.run_page(name, number(run)?.into()).await,
+            ["models"] => self.comparison_page(name).await,
+            ["models", version] => self.model_page(name, number(version)?).await,
+            ["drift"] => self.drift_page(name).await,
+            ["endpoint"] => self.endpoint_page(name).await,
+            ["ledger"] => self.ledger_page(name, request).await,
+            _ => Err(not_found(request)),
+        }
+    }
+}
+
 fn not_found(request: &Request) -> Refusal {
     Refusal::Because(404, format!("there is no {} {}", request.method, request.path))
 }
@@ -136,7 +158,7 @@ fn pipeline(name: &str) -> Result<PipelineName, Refusal> {
 
 fn number(text: &str) -> Result<u32, Refusal> {
     let text = text.strip_prefix('v').unwrap_or(text);
-    text.parse().map_err(|_| Refusal::Because(400, format!("version: expected a number, found {text:?}")))
+    text.parse().map_err(|_| Refusal::Because(400, format!("expected a number, found {text:?}")))
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! The pages people read in a browser: what there is, what happened, and the reports behind it.
 
+mod model;
+mod run;
+mod watch;
+
 use domain::key::prefix;
 use domain::row::{ApprovalState, Check, CheckVerdict, Fate, File, Model, Run, RunState, Upload};
 use domain::{Envelope, Key, PipelineName};
@@ -10,7 +14,6 @@ use ports::{Error, RecordsExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::read::order;
 use crate::{Console, Granted};
 
 /// Events shown on a pipeline's page, newest first.
@@ -51,9 +54,9 @@ impl Console {
     pub(crate) async fn pipeline_page(&self, name: &PipelineName) -> Granted {
         let applied = self.applied(name).await?.value;
         let summary = self.summary(name).await?;
-        let mut page = Page::new(name.as_str()).subtitle(
-            Html::text(&format!("{} · ", applied.spec.description)).then(Html::link("/", "all pipelines")),
-        );
+        let mut page = Page::new(name.as_str())
+            .subtitle(Html::text(&applied.spec.description))
+            .subtitle(Html::link("/", "all pipelines").then(places(name)));
         let serving = serving_text(&summary);
         let last = &summary["last_check"];
         page = match last["verdict"].as_str() {
@@ -73,14 +76,15 @@ impl Console {
         };
         page = page
             .section("Model versions", self.models_table(name).await?)
-            .section("Drift checks", self.checks_table(name).await?)
+            .section("Drift checks", checks_table(&self.checks_of(name, None).await?))
             .section("Runs", self.runs_table(name).await?)
             .section("Uploads", self.uploads_table(name).await?)
             .section("Events", self.events_table(name).await?);
         Ok(Response::html(200, page.finish()))
     }
 
-    async fn rows<T: DeserializeOwned + Send>(
+    /// All rows of a type.
+    pub(crate) async fn rows<T: DeserializeOwned + Send>(
         &self,
         name: &PipelineName,
         prefix: &str,
@@ -97,42 +101,17 @@ impl Console {
             .map(|model| {
                 let metrics: Vec<String> =
                     model.metrics.iter().take(4).map(|(name, value)| format!("{name} {value:.4}")).collect();
-                let (tone, word) = match &model.approval {
-                    ApprovalState::Pending => (Tone::Warning, "pending".to_owned()),
-                    ApprovalState::Approved { by, .. } => (Tone::Good, format!("approved by {by}")),
-                    ApprovalState::Rejected { by, .. } => (Tone::Bad, format!("rejected by {by}")),
-                };
                 vec![
-                    Cell::count(model.version.into()),
-                    Cell::badge(tone, &word),
+                    numbered(name, "models", model.version.into()),
+                    Cell::Html(approval_badge(&model.approval)),
                     Cell::text(metrics.join(", ")),
                     Cell::code(model.binding.short()),
                     Cell::whole(model.at.date()),
-                    report_cell(Some(&model.report), "evaluation"),
+                    file_cell(Some(&model.report), "evaluation"),
                 ]
             })
             .collect();
         Ok(some(&["version", "approval", "metrics", "binding", "registered", "report"], &rows))
-    }
-
-    async fn checks_table(&self, name: &PipelineName) -> Result<Html, Error> {
-        let mut checks: Vec<Check> = self.rows(name, prefix::CHECK).await?;
-        checks.sort_by_key(|check| std::cmp::Reverse(order(check)));
-        let rows: Vec<Vec<Cell>> = checks
-            .iter()
-            .map(|check| {
-                vec![
-                    Cell::whole(format!("{} – {}", check.from.date(), check.to.date())),
-                    Cell::badge(tone_of(check.verdict), &check.verdict.to_string()),
-                    Cell::count(check.version.into()),
-                    Cell::count(check.rows),
-                    Cell::count(check.labelled),
-                    Cell::text(check.summary.clone()),
-                    report_cell(Some(&check.report), "drift"),
-                ]
-            })
-            .collect();
-        Ok(some(&["window", "verdict", "version", "rows", "labelled", "found", "report"], &rows))
     }
 
     async fn runs_table(&self, name: &PipelineName) -> Result<Html, Error> {
@@ -141,25 +120,17 @@ impl Console {
         let rows: Vec<Vec<Cell>> = runs
             .iter()
             .map(|run| {
-                let (tone, word) = match &run.state {
-                    RunState::Registered { version } => {
-                        (Tone::Good, format!("registered as version {version}"))
-                    }
-                    RunState::Rejected { .. } => (Tone::Warning, "rejected".to_owned()),
-                    RunState::Failed { .. } => (Tone::Bad, "failed".to_owned()),
-                    other => (Tone::Plain, other.word().to_owned()),
-                };
                 let why = match &run.state {
                     RunState::Rejected { reason } | RunState::Failed { reason } => reason.clone(),
                     _ => run.reason.clone(),
                 };
                 vec![
-                    Cell::count(run.number),
-                    Cell::badge(tone, &word),
+                    numbered(name, "runs", run.number),
+                    Cell::Html(run_badge(&run.state)),
                     Cell::text(why),
                     Cell::count(run.rows),
                     Cell::whole(run.at.date()),
-                    report_cell(run.report.as_ref(), "evaluation"),
+                    file_cell(run.report.as_ref(), "evaluation"),
                 ]
             })
             .collect();
@@ -173,7 +144,10 @@ impl Console {
             .iter()
             .map(|upload| {
                 let fate = match &upload.fate {
-                    Fate::Accepted { part } => Cell::badge(Tone::Good, &format!("part {part}")),
+                    Fate::Accepted { part } => {
+                        let link = format!("/pipelines/{name}/parts/{part}");
+                        Cell::Html(Html::link(&link, &format!("part {part}")).wrapped("span", "badge good"))
+                    }
                     Fate::Rejected { .. } => Cell::badge(Tone::Bad, "rejected"),
                     Fate::Duplicate { part } => Cell::badge(Tone::Warning, &format!("same as part {part}")),
                 };
@@ -184,7 +158,7 @@ impl Console {
                     Cell::count(upload.rows_bad),
                     Cell::whole(upload.as_of.date()),
                     Cell::text(upload.by.to_string()),
-                    report_cell(upload.report.as_ref(), "data"),
+                    file_cell(upload.report.as_ref(), "data"),
                 ]
             })
             .collect();
@@ -210,13 +184,80 @@ impl Console {
     }
 }
 
+/// Where else one can look, under the title; `here` is what is below those pages.
+fn crumbs(name: &PipelineName, here: &str) -> Html {
+    let here = if here.is_empty() { Html::empty() } else { Html::text(&format!(" · {here}")) };
+    Html::link("/", "all pipelines")
+        .then(Html::text(" · "))
+        .then(Html::link(&format!("/pipelines/{name}"), name.as_str()))
+        .then(places(name))
+        .then(here)
+}
+
+/// The pages of a pipeline.
+fn places(name: &PipelineName) -> Html {
+    let places = [("models", "versions"), ("endpoint", "endpoint"), ("drift", "drift"), ("ledger", "ledger")];
+    places.into_iter().fold(Html::empty(), |links, (path, label)| {
+        links.then(Html::text(" · ")).then(Html::link(&format!("/pipelines/{name}/{path}"), label))
+    })
+}
+
+/// A number that leads to its page.
+fn numbered(name: &PipelineName, what: &str, number: u64) -> Cell {
+    Cell::Html(Html::link(&format!("/pipelines/{name}/{what}/{number}"), &number.to_string()))
+}
+
+fn approval_badge(approval: &ApprovalState) -> Html {
+    let (tone, word) = match approval {
+        ApprovalState::Pending => (Tone::Warning, "pending".to_owned()),
+        ApprovalState::Approved { by, .. } => (Tone::Good, format!("approved by {by}")),
+        ApprovalState::Rejected { by, .. } => (Tone::Bad, format!("rejected by {by}")),
+    };
+    Html::badge(tone, &word)
+}
+
+fn run_badge(state: &RunState) -> Html {
+    let (tone, word) = match state {
+        RunState::Registered { version } => (Tone::Good, format!("registered as version {version}")),
+        RunState::Rejected { .. } => (Tone::Warning, "rejected".to_owned()),
+        RunState::Failed { .. } => (Tone::Bad, "failed".to_owned()),
+        other => (Tone::Plain, other.word().to_owned()),
+    };
+    Html::badge(tone, &word)
+}
+
+fn metric(value: f64) -> Cell {
+    Cell::Number(format!("{value:.6}"))
+}
+
+/// Checks, newest first.
+fn checks_table(checks: &[Check]) -> Html {
+    let row = |check: &Check| {
+        vec![
+            Cell::whole(format!("{} – {}", check.from.date(), check.to.date())),
+            Cell::badge(tone_of(check.verdict), &check.verdict.to_string()),
+            Cell::count(check.version.into()),
+            Cell::count(check.rows),
+            Cell::count(check.labelled),
+            Cell::text(check.summary.clone()),
+            file_cell(Some(&check.report), "drift"),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = checks.iter().rev().map(row).collect();
+    some(&["window", "verdict", "version", "rows", "labelled", "found", "report"], &rows)
+}
+
+fn report_link(file: &File, label: &str) -> Html {
+    Html::link(&format!("/api/blobs/{}", file.path), label)
+}
+
 fn some(headers: &[&str], rows: &[Vec<Cell>]) -> Html {
     if rows.is_empty() { Html::note("None yet.") } else { table(headers, rows) }
 }
 
-fn report_cell(file: Option<&File>, label: &str) -> Cell {
+fn file_cell(file: Option<&File>, label: &str) -> Cell {
     match file {
-        Some(file) => Cell::Html(Html::link(&format!("/api/blobs/{}", file.path), label)),
+        Some(file) => Cell::Html(report_link(file, label)),
         None => Cell::text("–"),
     }
 }

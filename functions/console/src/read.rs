@@ -1,11 +1,7 @@
 //! What a person may look at.
 
-use std::collections::BTreeMap;
-
 use domain::key::prefix;
-use domain::row::{
-    Applied, ApprovalState, Check, Counts, Endpoint, Model, Part, Run, RunState, Tuned, Upload,
-};
+use domain::row::{Applied, ApprovalState, Check, Counts, Endpoint, Model, Run, RunState, Tuned};
 use domain::trial::Trials;
 use domain::{BlobPath, Digest, Envelope, Key, PipelineName, Time, limit};
 use ports::http::{Request, Response};
@@ -181,39 +177,6 @@ impl Console {
         Ok(Response::json(200, &verification))
     }
 
-    /// Everything a version is made of.
-    pub(crate) async fn lineage(&self, name: &PipelineName, version: u32) -> Granted {
-        let missing = || Refusal::Because(404, format!("{name} has no version {version}"));
-        let key = Key::numbered(name, prefix::MODEL, version.into());
-        let model = self.records.read::<Model>(&key).await?.ok_or_else(missing)?.value;
-        let run = self.records.need::<Run>(&Key::named(name, prefix::RUN, &model.run)).await?.value;
-        let mut parts = Vec::new();
-        for number in &run.parts {
-            let part = self.records.need::<Part>(&Key::numbered(name, prefix::PART, *number)).await?.value;
-            let upload = self.records.read::<Upload>(&Key::named(name, prefix::UPLOAD, &part.upload)).await?;
-            let upload = upload.map(|row| row.value);
-            parts.push(json!({
-                "number": part.number, "digest": part.digest, "rows": part.rows, "as_of": part.as_of,
-                "file": upload.as_ref().map(|upload| upload.file.clone()),
-                "by": upload.as_ref().map(|upload| upload.by.clone()),
-            }));
-        }
-        let facts: BTreeMap<&str, Value> = BTreeMap::from([
-            ("version", json!(model.version)),
-            ("approval", json!(model.approval)),
-            ("binding", json!(model.binding)),
-            ("lineage", json!(model.lineage)),
-            ("metrics", json!(model.metrics)),
-            ("report", json!(model.report)),
-            (
-                "run",
-                json!({ "id": run.id, "number": run.number, "reason": run.reason, "by": run.by, "at": run.at }),
-            ),
-            ("parts", json!(parts)),
-        ]);
-        Ok(Response::json(200, &facts))
-    }
-
     /// A blob's bytes.
     pub(crate) async fn blob(&self, path: &str) -> Granted {
         let path = BlobPath::parse(path).map_err(|error| Refusal::Because(400, error))?;
@@ -248,7 +211,7 @@ fn collection_prefix(collection: &str) -> Result<&'static str, Refusal> {
     })
 }
 
-fn parameter(request: &Request, name: &str) -> Result<Option<u64>, Refusal> {
+pub(crate) fn parameter(request: &Request, name: &str) -> Result<Option<u64>, Refusal> {
     let Some(text) = request.query.get(name) else { return Ok(None) };
     let wrong = |_| Refusal::Because(400, format!("{name}: expected a number, found {text:?}"));
     text.parse().map(Some).map_err(wrong)

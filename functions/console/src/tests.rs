@@ -15,6 +15,8 @@ use simulation::memory::{MemoryBlobs, MemoryRecords};
 
 use super::*;
 
+mod looking;
+
 const PIPELINE: &str = include_str!("../../../examples/home-insurance/pipeline.yaml");
 const CONTRACT: &str = include_str!("../../../examples/home-insurance/contract.yaml");
 

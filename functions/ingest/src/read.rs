@@ -1,5 +1,8 @@
 //! How an upload is read: chunk by chunk, while part and quarantine grow beside it.
 
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
 use domain::digest::Hasher;
 use domain::row::File;
 use domain::{BlobPath, PipelineName};
@@ -99,6 +102,13 @@ impl Ingest {
             let what = format!("read {path}: it was replaced meanwhile: {from} bytes in place of {bytes}");
             return Err(Fault::Retry(Error::new(ErrorKind::Conflict, what)));
         }
+        // A format whose end says where everything stands is read again, range by range.
+        while let Some(range) = intake.wants() {
+            let bytes = self.piece(arrival, range).await?;
+            intake.give(bytes);
+            part.write(&intake.take_part()).await?;
+            quarantine.write(&intake.take_quarantine()).await?;
+        }
         Ok(Reading { outcome: intake.finish(), part, quarantine })
     }
 
@@ -110,5 +120,27 @@ impl Ingest {
         }
         let object = self.incoming.head(&arrival.path).await?.ok_or_else(|| gone(arrival))?;
         Ok(Some(object.bytes))
+    }
+
+    /// A range of an upload, whole.
+    async fn piece(&self, arrival: &Arrival, range: Range<u64>) -> std::result::Result<Bytes, Fault> {
+        let Arrival { path, version, .. } = arrival;
+        let mut bytes = BytesMut::new();
+        loop {
+            let from = range.start + bytes.len() as u64;
+            let left = usize::try_from(range.end.saturating_sub(from)).unwrap_or(usize::MAX);
+            if left == 0 {
+                return Ok(bytes.freeze());
+            }
+            match self.incoming.chunk(path, version.as_deref(), from).await {
+                Ok(chunk) if chunk.is_empty() => {
+                    let what = format!("read {path}: it was replaced meanwhile: it ends at {from}");
+                    return Err(Fault::Retry(Error::new(ErrorKind::Conflict, what)));
+                }
+                Ok(chunk) => bytes.extend_from_slice(&chunk[..chunk.len().min(left)]),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(arrival)),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }

@@ -148,3 +148,14 @@ pub const CURVE_POINTS_MAX: usize = 256;
 
 /// Largest record of a search that is read back: 750 trials with whole curves take 12 MB.
 pub const TRIALS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How many times larger than its packed bytes a file may unpack: gzip reaches 1032 at best and
+/// tables rarely 50; beyond, a few bytes would keep a function busy for its whole life.
+pub const UNPACKED_RATIO_MAX: u64 = 250;
+
+/// Unpacked bytes that any packed file may have, however small it is: harmless in a stream.
+pub const UNPACKED_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+/// Largest row group of an uploaded Parquet file, as it lies packed in the file: it is held in
+/// memory while its rows are read. Tools write 64 to 128 MB.
+pub const SOURCE_GROUP_BYTES_MAX: u64 = 512 * 1024 * 1024;

@@ -38,10 +38,20 @@ pub struct Violation {
 pub struct Example {
     /// 1-based row below the header.
     pub row: u64,
-    /// 1-based line of the file.
+    /// 1-based line of the file; 0 where its format has no lines.
     pub line: u64,
     /// What was found; `(hidden)` for a masked column.
     pub found: String,
+}
+
+impl Example {
+    /// Where it stands, for a person.
+    pub fn place(&self) -> String {
+        match self.line {
+            0 => format!("row {}", self.row),
+            line => format!("row {}, line {line}", self.row),
+        }
+    }
 }
 
 /// Where a row stands.
@@ -49,7 +59,7 @@ pub struct Example {
 pub struct Place {
     /// 1-based row below the header.
     pub row: u64,
-    /// 1-based line of the file.
+    /// 1-based line of the file; 0 where its format has no lines.
     pub line: u64,
 }
 

@@ -6,8 +6,10 @@ mod records;
 mod typed;
 mod write;
 
+pub use crate::record::{Fault, Record};
 pub use form::Form;
-pub use records::{Dialect, Fault, Record, Records};
+pub use records::{Dialect, Records};
+pub(crate) use typed::Rows;
 pub use typed::{Header, Reader, read_all, read_rows};
 pub use write::{write_header, write_rows};
 
@@ -25,7 +27,7 @@ pub fn bind_header(
 ) -> Result<(Vec<usize>, Vec<String>), Problem> {
     let wrong = |rule: &str| {
         let mut problem = Problem::new(file, rule);
-        problem.line = Some(header.line);
+        problem.line = (header.line > 0).then_some(header.line);
         problem
     };
     match &header.fault {

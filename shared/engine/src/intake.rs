@@ -1,23 +1,29 @@
 //! An upload in one pass: every cell checked, good rows to a part, bad rows to quarantine, all of
 //! it profiled and digested, in bounded memory.
 //!
-//! Sans-IO: bytes are pushed in, the bytes of the two growing Parquet files are taken out.
+//! Sans-IO: bytes are pushed in, and ranges of them given again where the format asks for it (see
+//! [`Feed`]); the bytes of the two growing Parquet files are taken out.
 
 mod row;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use domain::digest::Hasher;
 use domain::{Digest, Problem, Time, limit};
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Counted, Example, KeySet, Place, Tallies, Violation, WHOLE};
 use crate::contract::{Contract, Severity, Test};
+use crate::csv::bind_header;
 use crate::csv::cell::{self, Value};
-use crate::csv::{Record, Records, bind_header};
 use crate::part::{self, Writer};
 use crate::profile::{Profile, Profiler};
+use crate::record::{Record, Shape};
+use crate::source::{Columns, Feed, Source};
 use crate::split;
 use crate::table::{Batch, Column, Field, Kind, Schema};
 use crate::text;
@@ -84,7 +90,7 @@ pub struct Outcome {
 /// An upload being read.
 #[derive(Debug)]
 pub struct Intake {
-    records: Records,
+    source: Source,
     content: Hasher,
     bytes: u64,
     fatal: Option<Problem>,
@@ -180,8 +186,9 @@ impl Intake {
             contract: contract.clone(),
             options,
         };
-        let records = Records::new(&rows.options.file, &contract.dialect);
-        Intake { records, content: Hasher::default(), bytes: 0, fatal: None, rows }
+        let names = contract.columns.iter().map(|column| column.name.clone()).collect();
+        let source = Source::new(&rows.options.file, &contract.dialect, Columns::Named(names));
+        Intake { source, content: Hasher::default(), bytes: 0, fatal: None, rows }
     }
 
     /// Takes the next bytes. After a fault of the whole file the rest is only digested; the fault
@@ -191,7 +198,31 @@ impl Intake {
         self.bytes += bytes.len() as u64;
         if self.fatal.is_none() {
             let rows = &mut self.rows;
-            self.fatal = self.records.push(bytes, &mut |record| rows.take(record)).err();
+            self.fatal = self.source.push(bytes, &mut |record| rows.take(record)).err();
+        }
+    }
+
+    /// When all bytes were pushed: the range of the file that is to be given next; none where
+    /// nothing more is needed.
+    pub fn wants(&mut self) -> Option<Range<u64>> {
+        if self.fatal.is_some() {
+            return None;
+        }
+        let rows = &mut self.rows;
+        match self.source.wants(&mut |record| rows.take(record)) {
+            Ok(range) => range,
+            Err(problem) => {
+                self.fatal = Some(problem);
+                None
+            }
+        }
+    }
+
+    /// Takes the bytes of the range that was wanted.
+    pub fn give(&mut self, bytes: Bytes) {
+        if self.fatal.is_none() {
+            let rows = &mut self.rows;
+            self.fatal = self.source.give(bytes, &mut |record| rows.take(record)).err();
         }
     }
 
@@ -207,15 +238,48 @@ impl Intake {
 
     /// What became of the file.
     pub fn finish(mut self) -> Outcome {
-        let rows = &mut self.rows;
-        if self.fatal.is_none() {
-            self.fatal = self.records.finish(&mut |record| rows.take(record)).err();
+        if let Some(range) = self.wants() {
+            let unread = Problem::new(&self.rows.options.file, "Parquet");
+            self.fatal = Some(unread.found(format_args!("bytes {range:?} that were not read")));
         }
-        if self.fatal.is_none() && rows.positions.is_none() {
-            let empty = Problem::new(&rows.options.file, "header").found("an empty file");
+        if self.fatal.is_none() && self.rows.positions.is_none() {
+            let empty = Problem::new(&self.rows.options.file, "header").found("an empty file");
             self.fatal = Some(empty.expected("a line that names the columns"));
         }
+        self.rows.unknown.extend(self.source.unknown());
         self.rows.finish(self.fatal, self.content.finish(), self.bytes)
+    }
+}
+
+/// A cell for a person, with what its format says of it where that is why it does not fit.
+fn told(shape: Shape, found: &str) -> String {
+    match shape {
+        Shape::Written | Shape::Null => format!("{found:?}"),
+        Shape::Text => format!("the text {found:?}"),
+        Shape::Boolean => format!("the boolean {found}"),
+        Shape::Number => format!("the number {found}"),
+        Shape::Moment => format!("the moment {found}"),
+        Shape::Nested if found.starts_with('[') => format!("the array {found}"),
+        Shape::Nested => format!("the object {found}"),
+    }
+}
+
+/// What is wrong with the file is the outcome's reason, so nothing can fail here.
+impl Feed for Intake {
+    type Error = Infallible;
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        Intake::push(self, bytes);
+        Ok(())
+    }
+
+    fn wants(&mut self) -> Result<Option<Range<u64>>, Infallible> {
+        Ok(Intake::wants(self))
+    }
+
+    fn give(&mut self, bytes: Bytes) -> Result<(), Infallible> {
+        Intake::give(self, bytes);
+        Ok(())
     }
 }
 
@@ -254,7 +318,7 @@ impl Rows {
         let place = Place { row: record.number, line: record.line };
         let mut reasons: Vec<String> = Vec::new();
         let whole = match (&record.fault, record.text()) {
-            (Some(fault), _) => Err(("record", fault.to_string(), "a record within the limits".to_owned())),
+            (Some(fault), _) => Err(("record", fault.to_string(), fault.expected().to_owned())),
             (None, None) => Err(("encoding", "bytes that are not UTF-8".into(), "UTF-8".into())),
             (None, Some(_)) if record.len() != self.width => {
                 Err(("columns", format!("{} fields", record.len()), format!("{} fields", self.width)))
@@ -274,8 +338,8 @@ impl Rows {
         };
         let mut values: Vec<Value<'_>> = Vec::with_capacity(positions.len());
         for (index, (column, &position)) in contract.columns.iter().zip(positions).enumerate() {
-            let cell_text = &text[record.span(position)];
-            values.push(self.cell(&contract, index, column.kind, cell_text, place, &mut reasons));
+            let cell = (&text[record.span(position)], record.shape(position));
+            values.push(self.cell(&contract, index, column.kind, cell, place, &mut reasons));
         }
         let texts: Vec<&str> = positions.iter().map(|&position| &text[record.span(position)]).collect();
         self.together(&contract, &texts, &values, place, &mut reasons);
@@ -296,7 +360,7 @@ impl Rows {
         contract: &Contract,
         index: usize,
         kind: Kind,
-        cell_text: &'t str,
+        (cell_text, shape): (&'t str, Shape),
         place: Place,
         reasons: &mut Vec<String>,
     ) -> Value<'t> {
@@ -304,9 +368,10 @@ impl Rows {
         let found =
             || if column.masked { "(hidden)".to_owned() } else { text::cut(cell_text, 60).into_owned() };
         let example = || Example { row: place.row, line: place.line, found: found() };
-        let Some(value) = cell::read(kind, &column.form, column.offset, cell_text) else {
+        let Some(value) = cell::read_as(shape, kind, &column.form, column.offset, cell_text) else {
             let expected = cell::expected(kind, &column.form);
-            reasons.push(format!("{}: type: found {:?}, expected {expected}", column.name, found()));
+            let shown = told(shape, &found());
+            reasons.push(format!("{}: type: found {shown}, expected {expected}", column.name));
             let told = || (expected, format!("declare {} as a string", column.name));
             self.tallies.note(index, "type", Severity::Error, example(), told);
             return Value::Missing;
@@ -439,7 +504,7 @@ impl Rows {
         self.bad.reasons.push(Some(reasons.join("; ")));
         self.bad.rows.push(Some(place.row as i64));
         self.bad.lines.push(Some(place.line as i64));
-        self.bad.texts.push(Some(String::from_utf8_lossy(record.raw).into_owned()));
+        self.bad.texts.push(Some(record.shown().into_owned()));
         if self.bad.rows.len() == limit::BATCH_ROWS {
             self.seal_bad();
         }

@@ -3,8 +3,10 @@
 //! Sans-IO: it is fed bytes, or answers which range of a file it needs; whoever composes owns
 //! files, threads and scratch space.
 
+pub mod record;
 pub mod table;
 pub mod text;
+mod window;
 // Reading and checking.
 pub mod check;
 pub mod contract;
@@ -12,6 +14,7 @@ pub mod csv;
 pub mod intake;
 pub mod part;
 pub mod profile;
+pub mod source;
 pub mod yaml;
 // From rows to what a model sees.
 pub mod answer;

@@ -11,13 +11,14 @@ use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Phy
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
+use parquet::file::reader::SerializedPageReader;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
 use crate::table::{Batch, Column, Field, Kind, Schema};
+use crate::window::{self, FooterBytes, Window, guarded};
 
 /// The column that holds the 1-based number of the row in the uploaded file.
 pub const ROW: &str = "__row";
@@ -241,30 +242,14 @@ impl Footer {
         let wrong = |found: &str| {
             Problem::new(file, "part").found(found).expected("a Parquet file written by Millrace")
         };
-        let Some((rest, [length @ .., b'P', b'A', b'R', b'1'])) = tail.split_last_chunk::<8>() else {
-            return if file_bytes < 12 || tail.len() >= 8 {
-                Err(wrong("no Parquet footer"))
-            } else {
-                Ok(Tail::Need(TAIL_BYTES.min(file_bytes)))
-            };
+        let metadata = match window::footer(file, file_bytes, tail)? {
+            FooterBytes::Need(needed) => return Ok(Tail::Need(needed)),
+            FooterBytes::Ready(metadata) => metadata,
         };
-        let length = u64::from(u32::from_le_bytes(*length));
-        let needed = length + 8;
-        if needed + 4 > file_bytes {
-            return Err(wrong("a footer longer than the file"));
-        }
-        if (tail.len() as u64) < needed {
-            return Ok(Tail::Need(needed));
-        }
-        let footer = &rest[rest.len() - length as usize..];
-        let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(footer))
-            .map_err(|error| wrong(&format!("a damaged footer: {error}")))?;
         let schema = schema_of(&metadata).map_err(|error| wrong(&error))?;
         let mut groups = Vec::new();
         for group in metadata.row_groups() {
-            groups.push(
-                group_of(group, file_bytes - needed).ok_or_else(|| wrong("a row group outside the file"))?,
-            );
+            groups.push(group_of(group, file_bytes).ok_or_else(|| wrong("a row group outside the file"))?);
         }
         Ok(Tail::Ready(Footer { file: file.to_owned(), schema: Arc::new(schema), metadata, groups }))
     }
@@ -337,13 +322,6 @@ impl Footer {
     }
 }
 
-/// Runs a decoder on bytes that may be damaged. The Parquet decoder answers most damage with an
-/// error; where it asserts instead, the assertion becomes an error too.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err(ParquetError::General("the decoder gave up".to_owned())))
-}
-
 fn schema_of(metadata: &ParquetMetaData) -> Result<Schema, String> {
     let descriptor = metadata.file_metadata().schema_descr();
     let mut fields = Vec::new();
@@ -370,7 +348,7 @@ fn schema_of(metadata: &ParquetMetaData) -> Result<Schema, String> {
     Ok(Schema { fields })
 }
 
-/// The range of a row group; `None` if it is not within the first `end` bytes of the file.
+/// The range of a row group; `None` if it is not within the `end` bytes of the file.
 fn group_of(group: &RowGroupMetaData, end: u64) -> Option<Group> {
     let rows = usize::try_from(group.num_rows()).ok()?;
     let (mut first, mut last) = (u64::MAX, 0);
@@ -385,38 +363,6 @@ fn group_of(group: &RowGroupMetaData, end: u64) -> Option<Group> {
         last = last.max(start.checked_add(length)?);
     }
     (first < last && last <= end).then_some(Group { range: first..last, rows })
-}
-
-/// A range of a file, addressed by the positions of the file.
-struct Window {
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Length for Window {
-    fn len(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-impl ChunkReader for Window {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let offset = start.checked_sub(self.start).filter(|&offset| offset <= self.bytes.len() as u64);
-        let offset = offset.ok_or_else(|| ParquetError::EOF("outside the row group".to_owned()))?;
-        Ok(bytes::Buf::reader(self.bytes.slice(offset as usize..)))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let outside = || ParquetError::EOF("outside the row group".to_owned());
-        let offset = start.checked_sub(self.start).ok_or_else(outside)?;
-        let end = offset
-            .checked_add(length as u64)
-            .filter(|&end| end <= self.bytes.len() as u64)
-            .ok_or_else(outside)?;
-        Ok(self.bytes.slice(offset as usize..end as usize))
-    }
 }
 
 fn read_column(

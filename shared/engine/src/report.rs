@@ -124,7 +124,7 @@ impl DataReport {
                 .into_owned(),
             );
             for example in &violation.examples {
-                let told = format!("    row {}, line {}: {:?}", example.row, example.line, example.found);
+                let told = format!("    {}: {:?}", example.place(), example.found);
                 lines.push(text::terminal(&told).into_owned());
             }
             lines.push(text::terminal(&format!("    to accept it: {}", violation.acceptance)).into_owned());
@@ -143,9 +143,7 @@ fn violations_table(violations: &[Violation]) -> Html {
         .iter()
         .map(|violation| {
             let tone = if violation.severity == Severity::Error { Tone::Bad } else { Tone::Warning };
-            let example = |e: &crate::check::Example| {
-                Html::text(&format!("row {}, line {}: {}", e.row, e.line, e.found))
-            };
+            let example = |e: &crate::check::Example| Html::text(&format!("{}: {}", e.place(), e.found));
             vec![
                 Cell::Code(violation.column.clone().unwrap_or_else(|| "the file".into())),
                 Cell::badge(tone, &violation.rule),

@@ -1,6 +1,7 @@
 //! What one cell means under a kind. A cell is read as it stands: no trimming, no guessing.
 
 use crate::csv::form::{Form, Offset};
+use crate::record::Shape;
 use crate::table::{Column, Kind};
 
 /// The typed value of a cell, borrowed from its record.
@@ -36,6 +37,48 @@ pub fn read<'a>(kind: Kind, form: &Form, offset: Offset, text: &'a str) -> Optio
         Kind::Date => form.date(text).map(Value::Date),
         Kind::Timestamp => form.timestamp(text, offset).map(Value::Timestamp),
     }
+}
+
+/// Reads a cell of which the format says more than its text: then a text is not a number and a
+/// number no text, and an empty text is one. `None` if it does not fit.
+///
+/// A number without a fraction is an integer however it is written (`1.0`, as pandas writes
+/// integers beside missing ones), and a time at midnight UTC is a date.
+#[inline]
+pub fn read_as<'a>(
+    shape: Shape,
+    kind: Kind,
+    form: &Form,
+    offset: Offset,
+    text: &'a str,
+) -> Option<Value<'a>> {
+    match (shape, kind) {
+        (Shape::Written, _) => read(kind, form, offset, text),
+        (Shape::Null, _) => Some(Value::Missing),
+        (Shape::Boolean, Kind::Boolean) => boolean(text).map(Value::Boolean),
+        (Shape::Number, Kind::Integer) => integer(text).or_else(|| whole(text)).map(Value::Integer),
+        (Shape::Number, Kind::Number) => number(text).map(Value::Number),
+        (Shape::Text, Kind::Text) => Some(Value::Text(text)),
+        (Shape::Text, Kind::Date) => form.date(text).map(Value::Date),
+        (Shape::Text, Kind::Timestamp) => form.timestamp(text, offset).map(Value::Timestamp),
+        (Shape::Moment, Kind::Date) => Form::Iso.date(text).or_else(|| midnight(text)).map(Value::Date),
+        (Shape::Moment, Kind::Timestamp) => Form::Iso.timestamp(text, Offset::May).map(Value::Timestamp),
+        _ => None,
+    }
+}
+
+/// An integer that is written as a float, where a float holds it exactly.
+fn whole(text: &str) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    let number = number(text)?;
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+}
+
+/// The day that begins at this time.
+fn midnight(text: &str) -> Option<i32> {
+    let millis = Form::Iso.timestamp(text, Offset::May)?;
+    let day = millis.div_euclid(domain::Time::DAY);
+    (millis.rem_euclid(domain::Time::DAY) == 0).then(|| i32::try_from(day).ok()).flatten()
 }
 
 /// `true` or `false`, in any case.

@@ -5,6 +5,8 @@ use std::fmt;
 use csv_core::ReadRecordResult;
 use domain::{Problem, limit};
 
+use crate::record::{Fault, Record};
+
 /// How a CSV file is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
@@ -17,83 +19,6 @@ pub struct Dialect {
 impl Default for Dialect {
     fn default() -> Dialect {
         Dialect { delimiter: b',', quote: b'"' }
-    }
-}
-
-/// Why a record cannot be used at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// A field or the whole record is longer than its limit.
-    TooLong,
-    /// More columns than a table may have.
-    Columns,
-    /// A quote that is opened and never closed.
-    Unclosed,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::TooLong => write!(
-                f,
-                "a field longer than {} bytes or a record longer than {}: a stray quote?",
-                limit::FIELD_BYTES_MAX,
-                limit::RECORD_BYTES_MAX
-            ),
-            Fault::Columns => write!(f, "more than {} columns", limit::COLUMNS_MAX),
-            Fault::Unclosed => f.write_str("a quote that is opened and never closed"),
-        }
-    }
-}
-
-/// One record, borrowed from the reader.
-#[derive(Debug)]
-pub struct Record<'a> {
-    /// 0 for the first record of the file (its header, if it has one), then 1, 2, …
-    pub number: u64,
-    /// 1-based line on which it starts.
-    pub line: u64,
-    /// Why it cannot be used, if so; the fields then mean nothing.
-    pub fault: Option<Fault>,
-    /// The bytes of the file that it was read from, without its line end; at most
-    /// [`limit::FIELD_BYTES_MAX`] of them.
-    pub raw: &'a [u8],
-    /// All fields, unquoted, one after another.
-    pub bytes: &'a [u8],
-    ends: &'a [usize],
-}
-
-impl<'a> Record<'a> {
-    /// How many fields there are.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is no field: only where there is a fault.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// A field, unquoted.
-    #[inline]
-    pub fn field(&self, index: usize) -> &'a [u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.bytes[start..self.ends[index]]
-    }
-
-    /// All fields as one text, if each of them is UTF-8.
-    #[inline]
-    pub fn text(&self) -> Option<&'a str> {
-        let text = std::str::from_utf8(self.bytes).ok()?;
-        // Two halves of a character on either side of a delimiter must not pass as one.
-        self.ends.iter().all(|&end| text.is_char_boundary(end)).then_some(text)
-    }
-
-    /// Where a field lies in [`Record::text`].
-    #[inline]
-    pub fn span(&self, index: usize) -> std::ops::Range<usize> {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        start..self.ends[index]
     }
 }
 
@@ -304,6 +229,8 @@ impl Records {
             raw: &raw[blank.min(end)..end.max(blank.min(end))],
             bytes: if is_usable { &self.output[..self.output_used] } else { &[] },
             ends: if is_usable { ends } else { &[] },
+            shapes: &[],
+            names: &[],
         };
         let outcome = each(&record);
         self.number += 1;

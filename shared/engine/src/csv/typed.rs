@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use domain::{Problem, limit};
 
-use crate::csv::cell;
+use crate::csv::cell::{self, Value};
 use crate::csv::form::{Form, Offset};
-use crate::csv::records::{Dialect, Record, Records};
-use crate::table::{Batch, Column, Schema};
+use crate::csv::records::{Dialect, Records};
+use crate::record::{Record, Shape};
+use crate::table::{Batch, Column, Kind, Schema};
 
 /// Whether the first record names the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,9 @@ pub struct Reader {
     rows: Rows,
 }
 
+/// Strict rows of a table, whichever format they come from.
 #[derive(Debug)]
-struct Rows {
+pub(crate) struct Rows {
     file: String,
     schema: Arc<Schema>,
     /// For each field of the schema its position in the file; none until the header is read.
@@ -41,12 +43,7 @@ struct Rows {
 impl Reader {
     /// A reader at the start of a file; `file` is how errors name it.
     pub fn new(file: &str, schema: Arc<Schema>, header: Header) -> Reader {
-        let width = schema.fields.len();
-        let positions = (header == Header::Absent).then(|| (0..width).collect());
-        let columns = empty_columns(&schema);
-        let rows =
-            Rows { file: file.to_owned(), schema, positions, width, columns, rows: 0, ready: Vec::new() };
-        Reader { records: Records::new(file, &Dialect::default()), rows }
+        Reader { records: Records::new(file, &Dialect::default()), rows: Rows::new(file, schema, header) }
     }
 
     /// Takes the next bytes; answers the batches that are full.
@@ -56,7 +53,7 @@ impl Reader {
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Batch>, Problem> {
         let rows = &mut self.rows;
         self.records.push(bytes, &mut |record| rows.take(record))?;
-        Ok(std::mem::take(&mut rows.ready))
+        Ok(rows.ready())
     }
 
     /// Answers the rest: at most two batches, none where there was no row.
@@ -66,20 +63,37 @@ impl Reader {
     pub fn finish(mut self) -> Result<Vec<Batch>, Problem> {
         let rows = &mut self.rows;
         self.records.finish(&mut |record| rows.take(record))?;
-        if rows.positions.is_none() {
-            return Err(Problem::new(&rows.file, "header")
-                .found("an empty file")
-                .expected("a line that names the columns"));
-        }
-        if rows.rows > 0 {
-            rows.seal();
-        }
-        Ok(std::mem::take(&mut rows.ready))
+        rows.finish()
     }
 }
 
 impl Rows {
-    fn take(&mut self, record: &Record<'_>) -> Result<(), Problem> {
+    pub(crate) fn new(file: &str, schema: Arc<Schema>, header: Header) -> Rows {
+        let width = schema.fields.len();
+        let positions = (header == Header::Absent).then(|| (0..width).collect());
+        let columns = empty_columns(&schema);
+        Rows { file: file.to_owned(), schema, positions, width, columns, rows: 0, ready: Vec::new() }
+    }
+
+    /// The batches that are full since the last call.
+    pub(crate) fn ready(&mut self) -> Vec<Batch> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// The rest, where the header was there that was promised.
+    pub(crate) fn finish(&mut self) -> Result<Vec<Batch>, Problem> {
+        if self.positions.is_none() {
+            return Err(Problem::new(&self.file, "header")
+                .found("an empty file")
+                .expected("a line that names the columns"));
+        }
+        if self.rows > 0 {
+            self.seal();
+        }
+        Ok(self.ready())
+    }
+
+    pub(crate) fn take(&mut self, record: &Record<'_>) -> Result<(), Problem> {
         let Some(positions) = &self.positions else {
             let wanted: Vec<&str> = self.schema.fields.iter().map(|field| field.name.as_str()).collect();
             let (positions, _) = crate::csv::bind_header(&self.file, record, &wanted)?;
@@ -89,7 +103,11 @@ impl Rows {
         };
         let wrong = |rule: &str| {
             let mut problem = Problem::new(&self.file, rule);
-            problem.line = Some(record.line);
+            // A file without lines is spoken of by its rows.
+            match record.line {
+                0 => problem.hint = format!("in row {}", record.number),
+                line => problem.line = Some(line),
+            }
             problem
         };
         if let Some(fault) = record.fault {
@@ -105,7 +123,14 @@ impl Rows {
         };
         for ((field, column), &position) in self.schema.fields.iter().zip(&mut self.columns).zip(positions) {
             let cell = &text[record.span(position)];
-            match cell::read(field.kind, &Form::Iso, Offset::May, cell) {
+            let value = match (field.kind, record.shape(position)) {
+                // Where cells of several types stand in one column, it is one of texts.
+                (Kind::Text, Shape::Boolean | Shape::Number | Shape::Moment | Shape::Nested) => {
+                    Some(Value::Text(cell))
+                }
+                (kind, shape) => cell::read_as(shape, kind, &Form::Iso, Offset::May, cell),
+            };
+            match value {
                 Some(value) => cell::append(column, value),
                 None => {
                     return Err(wrong("type")
@@ -160,7 +185,6 @@ fn read(file: &str, schema: &Arc<Schema>, bytes: &[u8], header: Header) -> Resul
 mod tests {
     use super::*;
     use crate::csv::{write_header, write_rows};
-    use crate::table::Kind;
 
     fn schema() -> Arc<Schema> {
         Arc::new(Schema::of([

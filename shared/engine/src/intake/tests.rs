@@ -126,6 +126,93 @@ fn one_entity_falls_into_one_bucket_however_it_is_written() {
     assert_eq!(*buckets, Column::Integer(vec![one, one, one, two, two]));
 }
 
+const LINES: &[u8] = b"{\"sold\": \"2026-01-01\", \"id\": \"a\", \"area\": 50, \"wall\": \"brick\", \"secret\": \"x\", \"extra\": 1}
+{\"id\": \"b\", \"area\": 60.5}
+{\"id\": \"c\", \"area\": \"70\"}
+{\"id\": 4, \"area\": 80, \"wall\": [\"brick\"]}
+{\"id\": \"e\", \"area\": 80, \"sold\": true}
+{\"id\": \"f\", \"area\": 80
+{\"id\": \"g\", \"area\": 90.0, \"wall\": \"stone\", \"secret\": \"v\", \"sold\": \"2026-01-05\"}
+";
+
+#[test]
+fn json_lines_are_held_against_the_contract_as_typed_as_they_are() {
+    let (outcome, part, quarantine) = intake_in_pieces(LINES, 10);
+    assert_eq!((outcome.rows_read, outcome.rows_good, outcome.rows_bad), (7, 3, 4));
+    assert_eq!(outcome.unknown_columns, ["extra"]);
+    let part = part::read_all("part", &Bytes::from(part)).unwrap();
+    assert_eq!(part.column("area").unwrap(), &Column::Number([50.0, 60.5, 90.0].map(Some).to_vec()));
+    let bad = part::read_all("quarantine", &Bytes::from(quarantine)).unwrap();
+    let Column::Text(reasons) = bad.column("reasons").unwrap() else { panic!("texts") };
+    let reasons: Vec<&str> = reasons.iter().flatten().map(String::as_str).collect();
+    assert_eq!(
+        reasons,
+        [
+            "area: type: found the text \"70\", expected a finite number",
+            "id: type: found the number 4, expected text; \
+             wall: type: found the array [\"brick\"], expected text",
+            "sold: type: found the boolean true, expected a date such as 2026-11-23",
+            "record: found a line that is not JSON, from column 22 on, expected one JSON object a line",
+        ]
+    );
+    let Column::Text(texts) = bad.column("text").unwrap() else { panic!("texts") };
+    assert_eq!(texts[3].as_deref(), Some("{\"id\": \"f\", \"area\": 80"));
+    assert_eq!(bad.column("source_line").unwrap(), &Column::Integer([3, 4, 5, 6].map(Some).to_vec()));
+}
+
+/// What pyarrow wrote of `tests/fixtures/tables/rows.csv`.
+fn parquet_intake(contract: &str) -> (Outcome, Vec<u8>, Vec<u8>) {
+    let contract = Arc::new(Contract::parse("contract.yaml", contract).unwrap());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tables/snappy.parquet");
+    let bytes = std::fs::read(path).unwrap();
+    let options = IntakeOptions { file: "rows.parquet".into(), split: None, now: Time::default() };
+    let mut intake = Intake::new(&contract, options);
+    intake.push(&bytes);
+    let (mut part, mut quarantine) = (Vec::new(), Vec::new());
+    while let Some(range) = intake.wants() {
+        intake.give(Bytes::copy_from_slice(&bytes[range.start as usize..range.end as usize]));
+        part.extend(intake.take_part());
+        quarantine.extend(intake.take_quarantine());
+    }
+    let outcome = intake.finish();
+    assert_eq!(outcome.content, Digest::of(&bytes));
+    part.extend(&outcome.part_tail);
+    quarantine.extend(&outcome.quarantine_tail);
+    (outcome, part, quarantine)
+}
+
+#[test]
+fn parquet_is_held_against_the_contract_and_its_bad_rows_can_be_read() {
+    let contract = "
+apiVersion: v3.1.0
+kind: DataContract
+id: a
+version: 1.0.0
+status: active
+schema:
+  - name: rows
+    properties:
+      - {name: small, logicalType: integer, required: true, logicalTypeOptions: {maximum: 2}}
+      - {name: text, logicalType: string}
+      - {name: day, logicalType: date}
+customProperties:
+  - {property: maxQuarantinePercent, value: 50}
+";
+    let (outcome, part, quarantine) = parquet_intake(contract);
+    assert_eq!((outcome.verdict, outcome.rows_read, outcome.rows_bad), (Verdict::Accepted, 7, 2));
+    assert_eq!(outcome.unknown_columns, ["flag", "whole", "unsigned", "single", "double", "at"]);
+    let part = part::read_all("part", &Bytes::from(part)).unwrap();
+    assert_eq!(part.column("small").unwrap(), &Column::Integer([-3, -2, 0, 1, 2].map(Some).to_vec()));
+    let bad = part::read_all("quarantine", &Bytes::from(quarantine)).unwrap();
+    let texts = [
+        "{\"day\":\"1969-12-31\",\"text\":\"a \\\"quoted\\\", text\"}",
+        "{\"day\":\"1970-01-04\",\"small\":3}",
+    ];
+    assert_eq!(bad.column("text").unwrap(), &Column::Text(texts.map(|text| Some(text.to_owned())).to_vec()));
+    assert_eq!(bad.column("source_row").unwrap(), &Column::Integer([3, 7].map(Some).to_vec()));
+    assert_eq!(outcome.violations[0].examples[0].place(), "row 7");
+}
+
 #[test]
 fn a_first_line_that_is_no_header_is_not_shown() {
     let outcome = intake(b"a,50,brick,s3cr3t,2026-01-01\nb,60,stone,s3cr4t,2026-01-02\n");

@@ -1,10 +1,14 @@
 //! What the columns of a file seem to hold, told by its cells alone.
 
+use std::ops::Range;
+
+use bytes::Bytes;
 use domain::Problem;
 
-use crate::csv::cell;
 use crate::csv::form::{Form, Offset};
-use crate::csv::{Dialect, Record, Records, bind_header};
+use crate::csv::{Dialect, bind_header, cell};
+use crate::record::{Record, Shape};
+use crate::source::{Columns, Feed, Source};
 use crate::table::{Field, Kind, Schema};
 
 /// From the narrowest kind to the one that holds everything.
@@ -15,27 +19,29 @@ const KINDS: [Kind; 6] =
 /// text. It is fed in pieces and keeps one mark for each kind and column.
 #[derive(Debug)]
 pub struct Inference {
+    source: Source,
+    marks: Marks,
+}
+
+#[derive(Debug)]
+struct Marks {
     file: String,
-    records: Records,
-    names: Option<Vec<String>>,
-    fits: Vec<[bool; 6]>,
-    filled: Vec<bool>,
+    /// In the order of the file; none until a record has named them.
+    columns: Option<Vec<Column>>,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: String,
+    fits: [bool; 6],
+    filled: bool,
 }
 
 impl Inference {
     /// An inference at the start of a file; `file` is how errors name it.
     pub fn new(file: &str) -> Inference {
-        let records = Records::new(file, &Dialect::default());
-        Inference { file: file.to_owned(), records, names: None, fits: Vec::new(), filled: Vec::new() }
-    }
-
-    /// Takes the next bytes.
-    ///
-    /// # Errors
-    /// A header that cannot be used.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        let Inference { file, records, names, fits, filled } = self;
-        records.push(bytes, &mut |record| take(file, names, fits, filled, record))
+        let source = Source::new(file, &Dialect::default(), Columns::All);
+        Inference { source, marks: Marks { file: file.to_owned(), columns: None } }
     }
 
     /// The schema.
@@ -43,55 +49,85 @@ impl Inference {
     /// # Errors
     /// An empty file.
     pub fn finish(mut self) -> Result<Schema, Problem> {
-        let Inference { file, records, names, fits, filled } = &mut self;
-        records.finish(&mut |record| take(file, names, fits, filled, record))?;
-        let Some(names) = self.names else {
-            return Err(Problem::new(&self.file, "header")
+        self.wants()?;
+        let Some(columns) = self.marks.columns else {
+            return Err(Problem::new(&self.marks.file, "header")
                 .found("an empty file")
                 .expected("a line that names the columns"));
         };
-        let kind = |index: usize| {
-            let narrowest = KINDS.iter().zip(self.fits[index]).find(|(_, fits)| *fits);
-            if self.filled[index] { narrowest.map_or(Kind::Text, |(kind, _)| *kind) } else { Kind::Text }
+        let field = |column: Column| {
+            let narrowest = KINDS.iter().zip(column.fits).find(|(_, fits)| *fits);
+            let kind = narrowest.filter(|_| column.filled).map_or(Kind::Text, |(kind, _)| *kind);
+            Field { name: column.name, kind }
         };
-        let fields =
-            names.into_iter().enumerate().map(|(index, name)| Field { kind: kind(index), name }).collect();
-        Ok(Schema { fields })
+        Ok(Schema { fields: columns.into_iter().map(field).collect() })
     }
 }
 
-fn take(
-    file: &str,
-    names: &mut Option<Vec<String>>,
-    fits: &mut Vec<[bool; 6]>,
-    filled: &mut Vec<bool>,
-    record: &Record<'_>,
-) -> Result<(), Problem> {
-    if names.is_none() {
-        let (_, all) = bind_header(file, record, &[])?;
-        *fits = vec![[true; 6]; all.len()];
-        *filled = vec![false; all.len()];
-        *names = Some(all);
-        return Ok(());
+impl Feed for Inference {
+    type Error = Problem;
+
+    /// # Errors
+    /// A header that cannot be used.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let Inference { source, marks } = self;
+        source.push(bytes, &mut |record| marks.take(record))
     }
-    let Some(text) = record.text().filter(|_| record.fault.is_none() && record.len() == fits.len()) else {
-        return Ok(());
-    };
-    for (index, fits) in fits.iter_mut().enumerate() {
-        let cell = &text[record.span(index)];
-        if cell.is_empty() {
-            continue;
+
+    fn wants(&mut self) -> Result<Option<Range<u64>>, Problem> {
+        let Inference { source, marks } = self;
+        source.wants(&mut |record| marks.take(record))
+    }
+
+    fn give(&mut self, bytes: Bytes) -> Result<(), Problem> {
+        let Inference { source, marks } = self;
+        source.give(bytes, &mut |record| marks.take(record))
+    }
+}
+
+impl Marks {
+    fn take(&mut self, record: &Record<'_>) -> Result<(), Problem> {
+        if record.number == 0 {
+            let (_, all) = bind_header(&self.file, record, &[])?;
+            self.columns = Some(all.iter().map(|name| Column::named(name)).collect());
+            return Ok(());
         }
-        filled[index] = true;
+        let columns = self.columns.get_or_insert_default();
+        // Where each record names its fields, new ones come behind those that are known.
+        for name in record.names.iter().skip(columns.len()) {
+            columns.push(Column::named(name));
+        }
+        let fits = record.len() == columns.len() && record.fault.is_none();
+        let Some(text) = record.text().filter(|_| fits) else {
+            return Ok(());
+        };
+        for (index, column) in columns.iter_mut().enumerate() {
+            column.take(&text[record.span(index)], record.shape(index));
+        }
+        Ok(())
+    }
+}
+
+impl Column {
+    fn named(name: &str) -> Column {
+        Column { name: name.to_owned(), fits: [true; 6], filled: false }
+    }
+
+    fn take(&mut self, cell: &str, shape: Shape) {
+        let is_missing = shape == Shape::Null || (shape == Shape::Written && cell.is_empty());
+        if is_missing {
+            return;
+        }
+        self.filled = true;
         let mut is_whole = false;
-        for (kind, fits) in KINDS.iter().zip(fits.iter_mut()) {
+        for (kind, fits) in KINDS.iter().zip(self.fits.iter_mut()) {
             // Every integer is a number, and every cell a text: reading it again would tell nothing.
             let is_told = *kind == Kind::Text || (*kind == Kind::Number && is_whole);
-            *fits = *fits && (is_told || cell::read(*kind, &Form::Iso, Offset::May, cell).is_some());
+            let reads = || cell::read_as(shape, *kind, &Form::Iso, Offset::May, cell).is_some();
+            *fits = *fits && (is_told || reads());
             is_whole |= *fits && *kind == Kind::Integer;
         }
     }
-    Ok(())
 }
 
 /// The schema of a file that is in memory.
