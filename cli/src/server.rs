@@ -7,6 +7,7 @@ mod invoke;
 mod ledger;
 mod look;
 mod redrive;
+mod trials;
 mod upload;
 mod version;
 mod watch;
@@ -55,6 +56,11 @@ Safe to repeat: the same bytes are accepted once. With --wait, exit code 3 where
     /// The runs of a pipeline, or one of them.
     #[command(after_help = "Examples:\n  millrace runs home-insurance\n  millrace runs home-insurance 3")]
     Runs(look::RunsArguments),
+    /// The trials of a run that searches for hyperparameters, best first.
+    #[command(
+        after_help = "Examples:\n  millrace trials home-insurance      # the newest run, also while it works\n  millrace trials home-insurance 3 --json"
+    )]
+    Trials(trials::TrialsArguments),
     /// The model versions of a pipeline, or one of them.
     #[command(after_help = "Examples:\n  millrace models home-insurance\n  millrace models home-insurance 2")]
     Models(look::ModelsArguments),
@@ -146,6 +152,7 @@ impl Command {
             Command::Status => look::status(&client, form),
             Command::Datasets(arguments) => look::datasets(&client, arguments, form),
             Command::Runs(arguments) => look::runs(&client, arguments, form),
+            Command::Trials(arguments) => trials::trials(&client, arguments, form),
             Command::Models(arguments) => look::models(&client, arguments, form),
             Command::Train(arguments) => ask::train(&client, arguments, form),
             Command::Approve(arguments) => ask::approve(&client, arguments, form),

@@ -18,3 +18,4 @@ mod story;
 mod surface;
 mod tamper;
 mod tidy;
+mod tuning;

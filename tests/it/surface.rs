@@ -46,6 +46,7 @@ fn help_says_what_there_is_and_how_it_is_used() {
       status       Everything at a glance
       datasets     What was uploaded, and what became of it
       runs         The runs of a pipeline, or one of them
+      trials       The trials of a run that searches for hyperparameters, best first
       models       The model versions of a pipeline, or one of them
       train        Ask for a run
       approve      Let a version into production

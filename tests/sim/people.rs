@@ -53,7 +53,7 @@ impl Crowd {
     pub(crate) fn new(deployment: &mut Deployment, choose: &mut dyn Choose, acts: usize) -> Crowd {
         let margin = [0.0, 0.5, 50.0][choose.pick(3)];
         let cooldown = [0, 1, 24][choose.pick(3)];
-        let declared = Declared { margin, cooldown, note: 0 };
+        let declared = Declared { margin, cooldown, note: usize::from(cooldown == 1) };
         let mut crowd = Crowd { declared, acts, asked: BTreeMap::new(), files: Vec::new(), count: 0 };
         crowd.apply(deployment);
         while let Some(task) = deployment.tasks().first().copied() {

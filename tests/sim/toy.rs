@@ -36,14 +36,19 @@ pub(crate) struct Declared {
     pub(crate) margin: f64,
     /// Hours between two runs that no person asked for.
     pub(crate) cooldown: u32,
-    /// Counts declarations, so that each differs.
+    /// Counts declarations, so that each differs. Every other one searches for hyperparameters.
     pub(crate) note: usize,
 }
+
+/// A search as it is declared.
+const SEARCH: &str = ", hyperparameters: {seed: 1}, tuning: {objective: {metric: 'train:rmse', type: minimize}, \
+    ranges: {continuous: {eta: {min: 0.1, max: 0.3}}}, limits: {max_trials: 3}}";
 
 impl Declared {
     /// The declaration as `apply` sends it.
     pub(crate) fn application(&self) -> serde_json::Value {
         let Declared { margin, cooldown, note } = self;
+        let search = if note % 2 == 1 { SEARCH } else { "" };
         let pipeline = format!(
             "\
 name: {NAME}
@@ -53,7 +58,7 @@ target: y
 problem: regression
 entity: [id]
 split: {{by: entity, test: 0.5, validation: 0.1}}
-training: {{window_parts: 3, minimum_rows: 60}}
+training: {{window_parts: 3, minimum_rows: 60{search}}}
 evaluation: {{baselines: false, margin: {margin:?}, confidence: 0.9}}
 approval: {{approvers: [bianca, carlos], four_eyes: true}}
 monitoring: {{window_days: 3, every_hours: 1, minimum_rows: 20}}

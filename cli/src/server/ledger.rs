@@ -8,6 +8,7 @@ use domain::{Digest, PipelineName};
 use serde_json::{Value, json};
 
 use super::look::approval;
+use super::trials::found;
 use super::version::version;
 use crate::client::{Client, Failure, Recorded, items, pause, segment};
 use crate::output::{self, Done, Error, Form, say};
@@ -166,6 +167,9 @@ fn lineage_facts(lineage: &Value) -> Result<Vec<(&'static str, String)>, Failure
         ("why", word(&run["reason"])),
         ("report page", word(&lineage["report"]["path"])),
     ];
+    if let Ok(searched) = serde_json::from_value(lineage["lineage"]["hyperparameters"].clone()) {
+        facts.push(("found", found(&searched)));
+    }
     // In the order in which each is made of those before it.
     for name in
         ["pipeline", "contract", "features", "program", "selection", "artifact", "evaluation", "report"]

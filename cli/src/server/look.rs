@@ -10,6 +10,7 @@ use engine::text::{count, number};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::trials::found;
 use super::upload::fate;
 use super::version::version;
 use crate::client::{Client, Failure, items, segment};
@@ -66,6 +67,8 @@ struct Summary {
 struct Busy {
     number: u64,
     state: String,
+    #[serde(default)]
+    progress: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,7 +124,11 @@ fn running(address: &str, now: &Value, runtime: &Value) -> String {
 }
 
 fn summary_row(summary: &Summary) -> Vec<String> {
-    let busy: Vec<String> = summary.busy.iter().map(|run| format!("{} {}", run.number, run.state)).collect();
+    let busy = |run: &Busy| match &run.progress {
+        Some(progress) => format!("{} {}, {progress}", run.number, run.state),
+        None => format!("{} {}", run.number, run.state),
+    };
+    let busy: Vec<String> = summary.busy.iter().map(busy).collect();
     let runs = match busy.is_empty() {
         true => count(summary.runs),
         false => format!("{} ({})", count(summary.runs), busy.join(", ")),
@@ -272,6 +279,14 @@ fn run_facts(run: &Run) -> Vec<(&'static str, String)> {
     }
     if run.seconds > 0 {
         facts.push(("trained", format!("in {} s", count(run.seconds))));
+    }
+    if let Some(tuned) = &run.tuned {
+        facts.push((
+            "best trial",
+            format!("{} of {}: {} {}", tuned.best, tuned.trials, tuned.metric, tuned.value),
+        ));
+        facts.push(("found", found(&tuned.hyperparameters)));
+        facts.push(("trials", tuned.record.path.to_string()));
     }
     if let Some(champion) = run.champion {
         facts.push(("compared with", format!("version {champion}")));

@@ -79,9 +79,10 @@ fn checked(
     let contract = Contract::parse(contract_file, contract)?;
     let schema = contract.schema();
     let mut problems = spec.problems(pipeline_file);
+    problems.extend(tuning::check::problems(&spec, pipeline_file));
     problems.extend(unknown_columns(pipeline_file, &spec, &schema));
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(placed(pipeline_file, pipeline, problems));
     }
     let expression = match &spec.target {
         Target::Column(_) => None,
@@ -99,6 +100,16 @@ fn checked(
     let features = Features::compile(&serving, &spec.features, &spec.drop, &target)
         .map_err(|faults| faults.into_iter().map(here).collect::<Vec<_>>())?;
     Ok(Checked { spec, features })
+}
+
+/// Problems of fields, each with its place in the file.
+fn placed(file: &str, text: &str, problems: Vec<Problem>) -> Vec<Problem> {
+    let Ok(tree) = yaml::tree(file, text) else { return problems };
+    let place = |problem: Problem| match problem.field.as_deref().and_then(|field| tree.nearest(field)) {
+        Some(node) if problem.line.is_none() => node.locate(problem),
+        _ => problem,
+    };
+    problems.into_iter().map(place).collect()
 }
 
 /// The columns a prediction is made from: the contract's, without what names the thing, what is

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::key::prefix;
-use domain::row::{Applied, ApprovalState, Check, Counts, Endpoint, Model, Part, Run, Upload};
-use domain::{BlobPath, Digest, Envelope, Key, PipelineName, Time};
+use domain::row::{
+    Applied, ApprovalState, Check, Counts, Endpoint, Model, Part, Run, RunState, Tuned, Upload,
+};
+use domain::trial::Trials;
+use domain::{BlobPath, Digest, Envelope, Key, PipelineName, Time, limit};
 use ports::http::{Request, Response};
 use ports::{BlobsExt, Cx, Error, ErrorKind, RecordsExt};
 use serde_json::{Value, json};
@@ -62,11 +65,12 @@ impl Console {
             .map(|(_, model)| model.value.version)
             .collect();
         let runs = self.records.all::<Run>(&partition, prefix::RUN).await?;
-        let busy: Vec<Value> = runs
-            .iter()
-            .filter(|(_, run)| !run.value.state.is_over())
-            .map(|(_, run)| json!({ "number": run.value.number, "state": run.value.state.word() }))
-            .collect();
+        let mut busy = Vec::new();
+        for (_, run) in runs.iter().filter(|(_, run)| !run.value.state.is_over()) {
+            let progress = self.progress(name, &run.value).await?;
+            let (number, state) = (run.value.number, run.value.state.word());
+            busy.push(json!({ "number": number, "state": state, "progress": progress }));
+        }
         let checks = self.records.all::<Check>(&partition, prefix::CHECK).await?;
         let last = checks.iter().map(|(_, check)| &check.value).max_by_key(|check| order(check));
         Ok(json!({
@@ -84,6 +88,18 @@ impl Console {
                 "verdict": check.verdict, "at": check.at, "version": check.version, "summary": check.summary,
             })),
         }))
+    }
+
+    /// How far the search of a run has come, in one sentence; none where it makes none.
+    async fn progress(&self, name: &PipelineName, run: &Run) -> Result<Option<String>, Error> {
+        if !matches!(run.state, RunState::Training { .. }) {
+            return Ok(None);
+        }
+        match self.blobs.small(&BlobPath::run(name, &run.id, Tuned::FILE), limit::TRIALS_BYTES_MAX).await {
+            Ok(bytes) => Ok(serde_json::from_slice::<Trials>(&bytes).ok().map(|trials| trials.progress())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// All rows of one type.

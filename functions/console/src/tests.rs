@@ -58,6 +58,7 @@ fn model(requested_by: &str) -> Model {
         features: digest,
         program: digest,
         artifact: digest,
+        hyperparameters: BTreeMap::new(),
         evaluation: digest,
         report: digest,
     };

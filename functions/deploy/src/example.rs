@@ -29,6 +29,7 @@ pub(crate) fn approved(version: u32) -> Model {
         features: digest("features"),
         program: digest("program"),
         artifact: digest("artifact"),
+        hyperparameters: BTreeMap::new(),
         evaluation: digest("evaluation"),
         report: digest("report"),
     };

@@ -82,6 +82,7 @@ async fn model(world: &World) -> Model {
         features: any,
         program: any,
         artifact: any,
+        hyperparameters: BTreeMap::new(),
         evaluation: any,
         report: any,
     };

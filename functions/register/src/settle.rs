@@ -166,6 +166,7 @@ fn lineage(run: &Run, selection: &Selection, artifact: Digest, judgement: &Judge
         features: run.features.digest,
         program: run.program,
         artifact,
+        hyperparameters: run.tuned.as_ref().map(|tuned| tuned.hyperparameters.clone()).unwrap_or_default(),
         evaluation: judgement.json.digest,
         report: judgement.html.digest,
     }

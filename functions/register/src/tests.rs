@@ -142,6 +142,7 @@ async fn run(world: &World, id: &str, number: u64) -> Run {
         prepared: Some(prepared(world).await),
         artifact: Some(put(world, &format!("runs/{id}/model.tar.gz"), id.as_bytes()).await),
         seconds: 1,
+        tuned: None,
         champion: None,
         evaluation: None,
         report: None,
@@ -177,7 +178,7 @@ async fn world() -> (World, Input) {
         Write::insert(Key::listed(&name()), &serde_json::json!({})),
         Write::insert(rows::run_key(&name(), "new"), &run),
     ];
-    let event = Event::TrainingCompleted { run: "new".into(), artifact, seconds: 1 };
+    let event = Event::TrainingCompleted { run: "new".into(), artifact, seconds: 1, tuned: None };
     let mut events = world.given(&name(), writes, vec![event]).await;
     (world, Input::Event(Box::new(events.remove(0))))
 }
@@ -209,6 +210,7 @@ async fn champion(world: &World, parts: &[u64], test: u64, inputs: &Schema) {
         features: any,
         program: any,
         artifact: any,
+        hyperparameters: BTreeMap::new(),
         evaluation: any,
         report: any,
     };

@@ -218,6 +218,7 @@ fn planned(
         prepared: None,
         artifact: None,
         seconds: 0,
+        tuned: None,
         champion: None,
         evaluation: None,
         report: None,

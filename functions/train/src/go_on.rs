@@ -1,23 +1,15 @@
 //! How a planned run comes to its end: prepared, its job started, its job's end recorded.
 
-use std::collections::BTreeMap;
-
-use domain::pipeline::{ProblemType, Program};
-use domain::row::{Applied, File, Prepared, Run, RunState};
-use domain::{BlobPath, Event, PipelineName, Time};
+use domain::row::{File, Prepared, Run, RunState, Tuned};
+use domain::trial::Trials;
+use domain::{BlobPath, Digest, Event, PipelineName, Time, limit};
 use ports::handler::decide_again;
-use ports::{
-    BlobsExt, ErrorKind, Fault, Handler as _, Handling, JobSpec, JobState, ProgramSpec, RecordsExt, Work,
-    Write,
-};
-use serde_json::Value;
+use ports::{BlobsExt, ErrorKind, Fault, Handler as _, Handling, JobState, RecordsExt, Write};
 use tracing::info;
 
+use crate::outcome::{Found, Left, outcome};
 use crate::rows::{self, Planned};
-use crate::{Stop, Train, prepare};
-
-/// What tells a training's job name from others: `<pipeline>-train-<run>`.
-pub(crate) const PURPOSE: &str = "-train-";
+use crate::{Stop, Train, job, prepare};
 
 /// A run planned less than this ago is left to its event by the tick: the function's own timeout,
 /// for to prepare the same rows twice at once would cost twice. In milliseconds.
@@ -26,7 +18,7 @@ const PREPARATION: i64 = 15 * 60 * Time::SECOND;
 /// The next thing that happens to a run.
 enum Step {
     Started { job: String, prepared: Prepared },
-    Completed { artifact: File, seconds: u64 },
+    Completed { artifact: File, seconds: u64, tuned: Option<Tuned> },
     Failed { reason: String },
 }
 
@@ -86,7 +78,7 @@ impl Train {
         run: &Run,
     ) -> Result<(String, Prepared), Stop> {
         let prepared = prepare::prepare(&*self.blobs, pipeline, run, &planned.applied).await?;
-        let job = job(pipeline, &run.id, &planned.applied, &prepared);
+        let job = job::of(pipeline, &run.id, &planned.applied, &prepared);
         self.jobs.start(&job).await?;
         Ok((job.name, prepared))
     }
@@ -101,29 +93,43 @@ impl Train {
             }
             Err(error) => return Err(error.into()),
         };
-        let artifact = artifact(handling.pipeline, &run.id);
-        let step = match status.state {
-            JobState::Running => return Ok(()),
-            JobState::Completed => self.completed(artifact, status.seconds).await?,
-            // Who stops a training in time leaves a model that can be used: SageMaker does, and so
-            // does boost.
-            JobState::Stopped { reason } => match self.blobs.head(&artifact).await? {
-                Some(_) => self.completed(artifact, status.seconds).await?,
-                None => Step::Failed { reason: format!("the job was stopped: {reason}") },
+        if status.state == JobState::Running {
+            return Ok(());
+        }
+        let found = Found {
+            model: self.digested(job::artifact(handling.pipeline, &run.id)).await?,
+            trials: match &planned.applied.spec.training.tuning {
+                Some(_) => Some(self.trials(job::trials(handling.pipeline, &run.id)).await?),
+                None => None,
             },
-            JobState::Failed { reason } => Step::Failed { reason },
+        };
+        let step = match outcome(&status.state, found) {
+            Ok(Left { model, tuned }) => Step::Completed { artifact: model, seconds: status.seconds, tuned },
+            Err(reason) => Step::Failed { reason },
         };
         self.record(handling, planned, step).await
     }
 
-    async fn completed(&self, path: BlobPath, seconds: u64) -> Result<Step, Fault> {
+    /// A file by path and digest; none where there is none.
+    async fn digested(&self, path: BlobPath) -> Result<Option<File>, Fault> {
         match self.blobs.digest(&path).await {
-            Ok((_, digest)) => Ok(Step::Completed { artifact: File { path, digest }, seconds }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Ok(Step::Failed { reason: "the job ended without a model".into() })
-            }
+            Ok((_, digest)) => Ok(Some(File { path, digest })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The record of a search; in words why it cannot be read, where no repeat will help.
+    async fn trials(&self, path: BlobPath) -> Result<Result<(File, Trials), String>, Fault> {
+        let bytes = match self.blobs.small(&path, limit::TRIALS_BYTES_MAX).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.may_pass() => return Err(error.into()),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        Ok(match serde_json::from_slice(&bytes) {
+            Ok(trials) => Ok((File { path, digest: Digest::of(&bytes) }, trials)),
+            Err(error) => Err(format!("{path}: not the record of a search: {error}")),
+        })
     }
 
     /// Starts a job that is recorded as started and is not there.
@@ -133,7 +139,7 @@ impl Train {
             return self.record(handling, planned, Step::Failed { reason }).await;
         };
         info!(pipeline = %handling.pipeline, run = %run.id, "the job of a run is not there; it is started again");
-        let job = job(handling.pipeline, &run.id, &planned.applied, prepared);
+        let job = job::of(handling.pipeline, &run.id, &planned.applied, prepared);
         match self.jobs.start(&job).await.map_err(Stop::from) {
             Ok(_) => Ok(()),
             Err(Stop::Fail(reason)) => self.record(handling, planned, Step::Failed { reason }).await,
@@ -193,9 +199,12 @@ impl Step {
         let run = run.to_owned();
         match self {
             Step::Started { job, .. } => Event::TrainingStarted { run, job: job.clone() },
-            Step::Completed { artifact, seconds } => {
-                Event::TrainingCompleted { run, artifact: artifact.clone(), seconds: *seconds }
-            }
+            Step::Completed { artifact, seconds, tuned } => Event::TrainingCompleted {
+                run,
+                artifact: artifact.clone(),
+                seconds: *seconds,
+                tuned: tuned.clone(),
+            },
             Step::Failed { reason } => Event::TrainingFailed { run, reason: reason.clone() },
         }
     }
@@ -206,55 +215,13 @@ impl Step {
                 run.state = RunState::Training { job: job.clone() };
                 run.prepared = Some(prepared.clone());
             }
-            Step::Completed { artifact, seconds } => {
+            Step::Completed { artifact, seconds, tuned } => {
                 run.state = RunState::Trained;
                 run.artifact = Some(artifact.clone());
                 run.seconds = *seconds;
+                run.tuned = tuned.clone();
             }
             Step::Failed { reason } => run.state = RunState::Failed { reason: reason.clone() },
         }
     }
-}
-
-/// Where a run's model goes.
-fn artifact(pipeline: &PipelineName, run: &str) -> BlobPath {
-    BlobPath::run(pipeline, run, "model.tar.gz")
-}
-
-/// What is to be done for a run: a function of what was frozen for it, so that a job started again
-/// is the same job.
-fn job(pipeline: &PipelineName, run: &str, applied: &Applied, prepared: &Prepared) -> JobSpec {
-    let training = &applied.spec.training;
-    let channels = prepared.channels.iter().map(|(name, file)| (name.clone(), file.path.clone()));
-    JobSpec {
-        name: format!("{pipeline}{PURPOSE}{run}"),
-        program: ProgramSpec::of(&training.program, &applied.program),
-        work: Work::Train {
-            hyperparameters: hyperparameters(applied),
-            channels: channels.collect(),
-            artifact: artifact(pipeline, run),
-        },
-        timeout_seconds: training.timeout_minutes * 60,
-    }
-}
-
-/// The declared hyperparameters as text. Boost is also told the type of the problem, which it could
-/// only guess from the target's kind; another program gets exactly what was declared.
-fn hyperparameters(applied: &Applied) -> BTreeMap<String, String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let declared = applied.spec.training.hyperparameters.iter();
-    let mut hyperparameters: BTreeMap<String, String> =
-        declared.map(|(name, value)| (name.clone(), text(value))).collect();
-    if applied.spec.training.program == Program::Boost {
-        let problem = match applied.spec.problem {
-            ProblemType::Regression => "regression",
-            ProblemType::Binary => "binary",
-            ProblemType::Multiclass => "multiclass",
-        };
-        hyperparameters.insert("problem".to_owned(), problem.to_owned());
-    }
-    hyperparameters
 }

@@ -2,7 +2,8 @@
 //!
 //! It reads the declaration, the accepted parts and the runs so far; it commits a planned run with
 //! `TrainingRequested`, its started job with `TrainingStarted`, and its end with
-//! `TrainingCompleted` or `TrainingFailed`. What asked for a run and cannot have it yet waits as a
+//! `TrainingCompleted` or `TrainingFailed`. Where the declaration says how hyperparameters are
+//! searched for, the job is a search, and the best trial's model is the run's. What asked for a run and cannot have it yet waits as a
 //! row, and so does every run that is not over.
 
 // Whether there is a run.
@@ -16,6 +17,8 @@ pub mod parts;
 pub mod prepare;
 // How it is trained.
 pub mod go_on;
+pub mod job;
+pub mod outcome;
 
 use std::sync::Arc;
 
@@ -70,7 +73,10 @@ impl Handler for Train {
                 self.event(handling, envelope).await
             }
             Input::JobChanged(changed) => {
-                let Some((name, run)) = changed.name.rsplit_once(go_on::PURPOSE) else { return Ok(()) };
+                if let Some(run) = changed.name.strip_prefix(job::SEARCH) {
+                    return self.search_changed(cx, input, run).await;
+                }
+                let Some((name, run)) = changed.name.rsplit_once(job::PURPOSE) else { return Ok(()) };
                 let Ok(pipeline) = name.parse() else { return Ok(()) };
                 self.go_on(Handling { cx, input, pipeline: &pipeline }, run).await
             }
@@ -91,6 +97,16 @@ impl Handler for Train {
 }
 
 impl Train {
+    /// A search is over: its name tells its run, and the run's pipeline is looked for.
+    async fn search_changed(&self, cx: &Cx, input: &Input, run: &str) -> Result<(), Fault> {
+        for pipeline in self.records.pipelines().await? {
+            if rows::run(&*self.records, &pipeline, run).await?.is_some() {
+                return self.go_on(Handling { cx, input, pipeline: &pipeline }, run).await;
+            }
+        }
+        Ok(())
+    }
+
     async fn event(&self, handling: Handling<'_>, envelope: &Envelope) -> Result<(), Fault> {
         match &envelope.event {
             Event::RetrainingRequested { reason } => {

@@ -2,4 +2,5 @@
 
 mod planning;
 mod preparing;
+mod searching;
 mod training;

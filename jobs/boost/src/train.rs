@@ -25,7 +25,8 @@ use crate::trainer::{Labelled, Round, Task, Trainer, loss_name};
 const FAILURE_CHARS_MAX: usize = 1024;
 
 /// Trains, and writes `output/failure` if that fails. Progress goes to `out`, one line a round:
-/// `#round=12 train:rmse=0.31 validation:rmse=0.33`. When `stop` becomes true the training ends
+/// `#round=12 train:rmse=0.31 validation:rmse=0.33`, and at last the same of the rounds that were
+/// kept. When `stop` becomes true the training ends
 /// after the round it is in, and the model so far is written.
 ///
 /// # Errors
@@ -94,10 +95,10 @@ fn learn(
         validation: validation_rows.as_ref(),
         settings: &settings,
     };
-    let mut last = None;
+    let mut rounds: Vec<Round> = Vec::new();
     let learned = trainer.train(&task, &mut |round| {
-        say(out, &objective_line(round, problem));
-        last = Some(round);
+        say(out, &format!("#round={} {}", round.number, losses(round, problem)));
+        rounds.push(round);
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
 
@@ -108,15 +109,18 @@ fn learn(
     write(&place.model().join("boost.json"), &json_bytes(&description))?;
     write(&place.model().join("model.json"), &learned.document)?;
     write(&place.data().join("importance.json"), &importance(&features, &learned.importance))?;
-    say(out, &format!("kept {} rounds of {}", learned.rounds, last.map_or(0, |round| round.number)));
+    // A search takes the last value that it reads for the model's.
+    let kept = rounds.iter().find(|round| round.number == learned.rounds);
+    let kept = kept.map(|round| format!(": {}", losses(*round, problem))).unwrap_or_default();
+    say(out, &format!("kept {} rounds of {}{kept}", learned.rounds, rounds.len()));
     Ok(())
 }
 
-/// The line a metric definition reads, for example with `validation:rmse=([0-9.eE+-]+)`.
-fn objective_line(round: Round, problem: ProblemType) -> String {
+/// What a metric definition reads, for example with `validation:rmse=([0-9.eE+-]+)`.
+fn losses(round: Round, problem: ProblemType) -> String {
     let loss = loss_name(problem);
     let validation = round.validation.map(|value| format!(" validation:{loss}={value}")).unwrap_or_default();
-    format!("#round={} train:{loss}={}{validation}", round.number, round.train)
+    format!("train:{loss}={}{validation}", round.train)
 }
 
 /// A closed pipe must not end a training.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::Trigger;
-use crate::row::{CheckVerdict, File};
+use crate::row::{CheckVerdict, File, Tuned};
 use crate::{Actor, Digest};
 
 /// What happened: `kind` names it, `data` tells it.
@@ -92,6 +92,9 @@ pub enum Event {
         artifact: File,
         /// The job's duration in seconds.
         seconds: u64,
+        /// What a search over hyperparameters found; none where nothing was searched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tuned: Option<Tuned>,
     },
     /// The run ended without a model.
     TrainingFailed {
@@ -323,7 +326,15 @@ impl Event {
             Event::RetrainingRequested { reason } => format!("{actor} asked for a run: {reason}"),
             Event::TrainingRequested { number, reason, .. } => format!("planned run {number}: {reason}"),
             Event::TrainingStarted { job, .. } => format!("started job {job}"),
-            Event::TrainingCompleted { artifact, seconds, .. } => {
+            Event::TrainingCompleted { artifact, seconds, tuned: Some(tuned), .. } => format!(
+                "trained a model in {seconds} s ({}): trial {} of {} has the best {}, {}",
+                artifact.digest.short(),
+                tuned.best,
+                tuned.trials,
+                tuned.metric,
+                tuned.value
+            ),
+            Event::TrainingCompleted { artifact, seconds, tuned: None, .. } => {
                 format!("trained a model in {seconds} s ({})", artifact.digest.short())
             }
             Event::TrainingFailed { reason, .. } => format!("training failed: {reason}"),

@@ -285,6 +285,9 @@ pub struct Run {
     /// The job's duration in seconds.
     #[serde(default)]
     pub seconds: u64,
+    /// What a search over hyperparameters found; none where nothing was searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<Tuned>,
     /// The champion it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion: Option<u32>,
@@ -294,6 +297,28 @@ pub struct Run {
     /// The judgement's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<File>,
+}
+
+/// What a search over hyperparameters found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// How many trials there were.
+    pub trials: u32,
+    /// The number of the best one, whose model is the run's.
+    pub best: u32,
+    /// What was searched for.
+    pub metric: String,
+    /// Its best value.
+    pub value: f64,
+    /// The best trial's hyperparameters, those that were searched.
+    pub hyperparameters: BTreeMap<String, String>,
+    /// Every trial: [`crate::trial::Trials`] in JSON.
+    pub record: File,
+}
+
+impl Tuned {
+    /// The name of the record's file beside the run's model.
+    pub const FILE: &str = "trials.json";
 }
 
 /// What was made for a run before its job.
@@ -459,6 +484,9 @@ pub struct Lineage {
     pub program: Digest,
     /// The model.
     pub artifact: Digest,
+    /// The hyperparameters that a search found for it, beside those of the declaration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hyperparameters: BTreeMap<String, String>,
     /// The judgement.
     pub evaluation: Digest,
     /// The judgement's page.

@@ -128,6 +128,19 @@ impl Node {
         pairs.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
     }
 
+    /// What a dotted path of keys leads to (`training.tuning.seed`), or the last part of it that
+    /// is there; none where nothing of it is. A key may hold dots itself.
+    pub fn nearest(&self, path: &str) -> Option<&Node> {
+        let Value::Map(pairs) = &self.value else { return None };
+        pairs.iter().find_map(|(key, value)| {
+            let rest = path.strip_prefix(key.as_text()?)?;
+            if rest.is_empty() {
+                return Some(value);
+            }
+            Some(value.nearest(rest.strip_prefix('.')?).unwrap_or(value))
+        })
+    }
+
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         if let Value::Text(text) = &self.value { Some(text) } else { None }
@@ -316,6 +329,22 @@ mod tests {
         }
         let small: Small = parse("p.yaml", "name: a\nsize: 3\n").unwrap();
         assert_eq!(at(Problem::new("p.yaml", "size"), &small.size.unwrap()).to_string(), "p.yaml:2:7: size");
+    }
+
+    #[test]
+    fn a_path_leads_to_the_nearest_part_that_is_there() {
+        let node = tree("f", "a:\n  b.c: {d: 1}\n  b: 2\n").unwrap();
+        for (path, place) in [
+            ("a.b.c.d", Some((2, 12))),
+            ("a.b.c.e", Some((2, 8))),
+            ("a.b", Some((3, 6))),
+            ("a.x.y", Some((2, 3))),
+            ("x", None),
+            ("ab", None),
+        ] {
+            let found = node.nearest(path).map(|node| (node.line, node.position));
+            assert_eq!(found, place, "{path}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Remote or slow work: trainings and batch predictions, started under a name derived from
-//! their cause and found again by that name.
+//! Remote or slow work: trainings, searches over hyperparameters and batch predictions, started
+//! under a name derived from their cause and found again by that name.
 //!
 //! Adapters: supervised child processes on one machine, memory in tests, SageMaker on AWS.
 
@@ -9,17 +9,19 @@ use async_trait::async_trait;
 use domain::BlobPath;
 use domain::pipeline::Program;
 use domain::row::File;
+use domain::trial::Trial;
+use domain::tuning::Tuning;
 
 use crate::{Error, ErrorKind, Result};
 
 /// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JobSpec {
     /// Derived from the cause: letters, digits and hyphens, at most 63. It is the idempotency key.
     pub name: String,
     /// The program, following SageMaker's container contract.
     pub program: ProgramSpec,
-    /// Train or predict.
+    /// Train, tune or predict.
     pub work: Work,
     /// A job that runs longer is stopped.
     pub timeout_seconds: u64,
@@ -73,8 +75,8 @@ impl ProgramSpec {
     }
 }
 
-/// Train or predict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Train, tune or predict.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Work {
     /// Learn a model from channels.
     Train {
@@ -84,6 +86,23 @@ pub enum Work {
         channels: BTreeMap<String, BlobPath>,
         /// Where `model.tar.gz` goes.
         artifact: BlobPath,
+    },
+    /// Learn models from channels with hyperparameters that are searched for, and keep the best.
+    Tune {
+        /// The search. It holds: whoever starts a job has checked it.
+        tuning: Box<Tuning>,
+        /// Those that every trial is given beside its own; all values are text.
+        hyperparameters: BTreeMap<String, String>,
+        /// One file for each channel, as every trial finds it.
+        channels: BTreeMap<String, BlobPath>,
+        /// Where the best trial's `model.tar.gz` goes.
+        artifact: BlobPath,
+        /// Where the record of all trials goes: [`domain::trial::Trials`] in JSON. It is there when
+        /// the job is over, however it ended, and may be replaced by a newer one until then.
+        trials: BlobPath,
+        /// A trial that runs longer has failed; [`JobSpec::timeout_seconds`] is the search's, and
+        /// what was found by then counts.
+        trial_seconds: u64,
     },
     /// Let a model predict rows.
     Predict {
@@ -106,7 +125,7 @@ pub enum Started {
 }
 
 /// How a job stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JobStatus {
     /// How far it has come.
     pub state: JobState,
@@ -114,6 +133,8 @@ pub struct JobStatus {
     pub seconds: u64,
     /// The last objective line it printed, for people.
     pub progress: Option<String>,
+    /// The trials of a search so far, in order of their numbers; none for other work.
+    pub trials: Vec<Trial>,
 }
 
 /// How far a job has come.

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// How often a search whose supervisor ended without a record is started again: not at all. Its
+/// trials would all be paid for once more, and somebody should see that it was killed.
+pub(crate) const SEARCH_ATTEMPTS_MAX: u32 = 1;
+
 /// How often a job whose supervisor ended without a record is started again: a machine that went
 /// down passes, a job that brings its machine down does not.
 pub(crate) const ATTEMPTS_MAX: u32 = 3;
@@ -21,6 +25,17 @@ pub(crate) const ENDING_WAIT: Duration = Duration::from_secs(2);
 /// How often something is looked at that tells nobody when it changes. Four such looks lie between
 /// a job's start and the event of its end, and one look takes microseconds.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
+
+/// From one record of a search's curves to the next, and from one copy of it for people to the
+/// next: they look every few seconds at most.
+pub(crate) const RECORD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest line in bytes in which an objective is looked for; the rest of a longer one is not.
+pub(crate) const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a trial's log that one look takes in: a look then takes a moment, and the log is
+/// never further behind than it is kept.
+pub(crate) const LOOK_BYTES_MAX: u64 = 1024 * 1024;
 
 /// From a fault that may pass to the next attempt.
 pub(crate) const PAUSE: Duration = Duration::from_secs(1);

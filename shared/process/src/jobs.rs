@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::trial::Trials;
 use ports::jobs::check_name;
 use ports::{Blobs, Error, ErrorKind, JobSpec, JobState, JobStatus, Jobs, Result, Started};
 use serde_json::Value;
 
 use crate::bound::JOB_GRACE;
 use crate::running::Running;
-use crate::spec::{Begun, DONE, Done, Job, OUTPUT_LOG, SPEC, STARTED, STOP, Task};
+use crate::spec::{Begun, DONE, Done, Job, OUTPUT_LOG, SPEC, STARTED, STOP, TRIALS, Task};
 use crate::stage::disk;
 use crate::{Clock, clock, lock, log, record};
 
@@ -167,14 +168,19 @@ impl Jobs for Processes {
 
     async fn status(&self, name: &str) -> Result<JobStatus> {
         let directory = self.directory(name)?;
-        let progress = log::last_objective(&directory.join(OUTPUT_LOG));
+        let record = record::read::<Trials>(&directory.join(TRIALS)).map_err(disk)?;
+        let progress = match &record {
+            Some(record) => Some(record.progress()),
+            None => log::last_objective(&directory.join(OUTPUT_LOG)),
+        };
+        let trials = record.map(|record| record.trials).unwrap_or_default();
         if let Some(done) = record::read::<Done>(&directory.join(DONE)).map_err(disk)? {
             let state = done.exit.outcome.state();
-            return Ok(JobStatus { state, seconds: done.exit.seconds, progress });
+            return Ok(JobStatus { state, seconds: done.exit.seconds, progress, trials });
         }
         let begun = record::read::<Begun>(&directory.join(STARTED)).map_err(disk)?;
         let seconds = begun.map_or(0, |begun| clock::wall_millis().saturating_sub(begun.wall_ms) / 1_000);
-        Ok(JobStatus { state: JobState::Running, seconds, progress })
+        Ok(JobStatus { state: JobState::Running, seconds, progress, trials })
     }
 
     async fn stop(&self, name: &str) -> Result<()> {

@@ -30,7 +30,9 @@ mod chunk;
 mod http;
 mod predict;
 mod train;
+mod tune;
 
+mod gather;
 mod running;
 mod stage;
 

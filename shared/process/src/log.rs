@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::bound::{LINE_CHARS_MAX, LOG_BYTES_MAX, LOG_TAIL_BYTES};
+use crate::bound::{LINE_BYTES_MAX, LINE_CHARS_MAX, LOG_BYTES_MAX, LOG_TAIL_BYTES, LOOK_BYTES_MAX};
 
 /// Copies what a program prints to a file until it prints no more. The file is bounded: when it
 /// is full it becomes the one before, and that is forgotten.
@@ -69,6 +70,88 @@ fn tail(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The lines of a log that is being kept, as they come, also where a full file made way for a new
+/// one meanwhile.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    path: PathBuf,
+    file: Option<File>,
+    /// The beginning of a line whose end is not there yet.
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    /// From the log's beginning.
+    pub(crate) fn of(path: &Path) -> Lines {
+        Lines { path: path.to_owned(), file: None, begun: Vec::new() }
+    }
+
+    /// The lines since the last look. Where everything was printed, all of them, and the last one
+    /// need not have an end.
+    pub(crate) fn more(&mut self, everything: bool) -> io::Result<Vec<String>> {
+        let mut bytes = Vec::new();
+        loop {
+            let count = self.read(&mut bytes)?;
+            if count == 0 && !self.moved_on(&mut bytes)? {
+                break;
+            }
+            if !everything && bytes.len() as u64 >= LOOK_BYTES_MAX {
+                break;
+            }
+        }
+        let mut lines = Vec::new();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES_MAX.saturating_sub(self.begun.len());
+            self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                lines.push(self.line());
+            }
+        }
+        if everything && !self.begun.is_empty() {
+            lines.push(self.line());
+        }
+        Ok(lines)
+    }
+
+    fn line(&mut self) -> String {
+        let line = String::from_utf8_lossy(&self.begun).trim().to_owned();
+        self.begun.clear();
+        line
+    }
+
+    fn read(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        if self.file.is_none() {
+            match File::open(&self.path) {
+                Ok(file) => self.file = Some(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+                Err(error) => return Err(error),
+            }
+        }
+        match &self.file {
+            Some(file) => file.take(LOOK_BYTES_MAX).read_to_end(bytes),
+            None => Ok(0),
+        }
+    }
+
+    /// Whether the file at hand is full and another has taken its place; what was written to it
+    /// between the two looks is taken in.
+    fn moved_on(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let Some(file) = &mut self.file else { return Ok(false) };
+        let there = match fs::metadata(&self.path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let here = file.metadata()?;
+        if (there.dev(), there.ino()) == (here.dev(), here.ino()) {
+            return Ok(false);
+        }
+        file.read_to_end(bytes)?;
+        self.file = None;
+        Ok(true)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +177,28 @@ mod tests {
         assert_eq!(last_line(&path).as_deref(), Some("bye"));
         fs::write(&path, "x".repeat(1_000)).unwrap();
         assert_eq!(last_line(&path).unwrap().len(), LINE_CHARS_MAX);
+    }
+
+    #[test]
+    fn every_line_is_read_once_also_over_a_change_of_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("output.log");
+        let mut lines = Lines::of(&path);
+        assert_eq!(lines.more(false).unwrap(), [""; 0]);
+        fs::write(&path, "one\ntw").unwrap();
+        assert_eq!(lines.more(false).unwrap(), ["one"]);
+        let append = |text: &str| {
+            let mut file = File::options().create(true).append(true).open(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        };
+        append("o\r\nthree\n");
+        fs::rename(&path, before(&path)).unwrap();
+        append("four\nfi");
+        assert_eq!(lines.more(false).unwrap(), ["two", "three", "four"]);
+        append("ve");
+        assert_eq!(lines.more(true).unwrap(), ["five"]);
+        append(&format!("{}\nsix\n", "x".repeat(3 * LINE_BYTES_MAX)));
+        let last = lines.more(false).unwrap();
+        assert_eq!((last[0].len(), last[1].as_str()), (LINE_BYTES_MAX, "six"));
     }
 }

@@ -37,13 +37,18 @@ impl Place {
         self.base.join("model")
     }
 
+    /// Where the channels are.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.base.join("input/data")
+    }
+
     pub(crate) fn failure(&self) -> PathBuf {
         self.base.join("output/failure")
     }
 
     /// Where a file of a channel goes.
     pub(crate) fn channel_file(&self, channel: &str, path: &BlobPath) -> PathBuf {
-        self.base.join("input/data").join(channel).join(path.file_name())
+        self.data().join(channel).join(path.file_name())
     }
 
     /// Where a program's own files go, and where it works.

@@ -1,6 +1,6 @@
 //! Which jobs work, which wait, and what is next for each? One thread a working job.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ use ports::{Error, ErrorKind, Result};
 use serde_json::json;
 use tracing::{error, info};
 
-use crate::bound::{ATTEMPTS_MAX, LOOK, PAUSE};
+use crate::bound::{ATTEMPTS_MAX, LOOK, PAUSE, SEARCH_ATTEMPTS_MAX};
+use crate::gather::Shown;
 use crate::jobs::{ProcessOptions, words};
 use crate::place::Place;
 use crate::record::{need, read, remove, write};
@@ -23,8 +24,8 @@ use crate::spec::{
     ATTEMPTS, Asked, DONE, Done, EXIT, Exit, Job, LAUNCH, Launch, Outcome, SPEC, STARTED, STOP,
     SUPERVISOR_LOG, TOLD, Task,
 };
-use crate::stage::{disk, fetch, lay_code, store};
-use crate::{lock, log, predict, train};
+use crate::stage::{disk, fetch, lay_code};
+use crate::{lock, log, predict};
 
 /// The jobs of one directory.
 #[derive(Debug)]
@@ -196,7 +197,7 @@ impl Running {
         waited.unwrap_or_else(PoisonError::into_inner).0.closing
     }
 
-    fn go_on(&self) -> Result<()> {
+    pub(crate) fn go_on(&self) -> Result<()> {
         match self.lock().closing {
             Closing::No => Ok(()),
             Closing::Yes => Err(Error::new(ErrorKind::Unavailable, "look after a job: closing")),
@@ -205,7 +206,9 @@ impl Running {
 
     fn look_after(&self, name: &str) {
         let mut supervisor = None;
+        let mut shown = Shown::default();
         loop {
+            self.show(name, &mut shown);
             let wait = match self.step(name, &mut supervisor) {
                 Ok(Step::Over) => return,
                 Ok(Step::Again) => Duration::ZERO,
@@ -266,16 +269,21 @@ impl Running {
             write(&directory.join(EXIT), &Exit::unworked(Outcome::failed(reason))).map_err(disk)?;
             Ok(Step::Again)
         };
-        if attempts >= ATTEMPTS_MAX {
-            let said = log::last_line(&directory.join(SUPERVISOR_LOG));
-            let said = said.map(|line| format!(": {line}")).unwrap_or_default();
-            return give_up(format!("its supervisor ended {attempts} times without a result{said}"));
-        }
         let job = match need(&directory.join(SPEC)) {
             Ok(Task::Job(job)) => job,
             Ok(Task::Program(_)) => return give_up("its specification is of something else".into()),
             Err(reason) => return give_up(reason),
         };
+        let attempts_max = match job.work {
+            Asked::Tune(_) => SEARCH_ATTEMPTS_MAX,
+            Asked::Train { .. } | Asked::Predict { .. } => ATTEMPTS_MAX,
+        };
+        if attempts >= attempts_max {
+            let said = log::last_line(&directory.join(SUPERVISOR_LOG));
+            let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+            let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+            return give_up(format!("its supervisor ended {times} without a result{said}"));
+        }
         match self.stage(directory, &job) {
             Err(error) if !error.may_pass() => return give_up(error.to_string()),
             staged => staged?,
@@ -289,7 +297,7 @@ impl Running {
                 *supervisor = Some(child);
                 Ok(Step::Wait(LOOK))
             }
-            Err(reason) if attempts + 1 == ATTEMPTS_MAX => give_up(reason),
+            Err(reason) if attempts + 1 >= attempts_max => give_up(reason),
             Err(reason) => Err(disk(reason)),
         }
     }
@@ -300,12 +308,12 @@ impl Running {
         remove(place.base()).map_err(disk)?;
         let (blobs, go_on) = (&*self.options.blobs, &|| self.go_on());
         let get = |path: &BlobPath, file: &Path| fetch(blobs, path, file, go_on);
+        let lay = |channels: &BTreeMap<String, BlobPath>| {
+            channels.iter().try_for_each(|(channel, path)| get(path, &place.channel_file(channel, path)))
+        };
         match &job.work {
-            Asked::Train { channels, .. } => {
-                for (channel, path) in channels {
-                    get(path, &place.channel_file(channel, path))?;
-                }
-            }
+            Asked::Train { channels, .. } => lay(channels)?,
+            Asked::Tune(search) => lay(&search.channels)?,
             Asked::Predict { artifact, input, .. } => {
                 get(artifact, &directory.join(predict::MODEL))?;
                 get(input, &directory.join(predict::INPUT))?;
@@ -326,34 +334,6 @@ impl Running {
         child.map_err(|error| format!("start a supervisor: {first}: {error}"))
     }
 
-    /// Brings what was made to where it is to be read, and only then says that the job is over.
-    fn conclude(&self, directory: &Path, exit: Exit) -> Result<()> {
-        let mut exit = exit;
-        if exit.outcome == Outcome::Completed {
-            match self.collect(directory) {
-                Err(error) if !error.may_pass() => exit.outcome = Outcome::failed(error.to_string()),
-                collected => collected?,
-            }
-        }
-        let done = Done { exit, at: (self.options.clock)() };
-        write(&directory.join(DONE), &done).map_err(disk)?;
-        for leftover in ["base", "guard", train::ARTIFACT, predict::MODEL, predict::INPUT, predict::OUTPUT] {
-            remove(&directory.join(leftover)).map_err(disk)?;
-        }
-        Ok(())
-    }
-
-    fn collect(&self, directory: &Path) -> Result<()> {
-        let Task::Job(job) = need(&directory.join(SPEC)).map_err(disk)? else {
-            return Err(Error::new(ErrorKind::Invalid, "its specification is of something else"));
-        };
-        let (file, path) = match &job.work {
-            Asked::Train { artifact, .. } => (train::ARTIFACT, artifact),
-            Asked::Predict { output, .. } => (predict::OUTPUT, output),
-        };
-        store(&*self.options.blobs, &directory.join(file), path, &|| self.go_on())
-    }
-
     /// Tells that a job is over, once more where it is not known that it was told.
     fn tell(&self, directory: &Path, done: &Done) -> Result<()> {
         let told = directory.join(TOLD);
@@ -372,6 +352,9 @@ impl Running {
 fn event(job: &Job, done: &Done) -> serde_json::Value {
     let (kind, name, status) = match job.work {
         Asked::Train { .. } => ("Training", "TrainingJobName", "TrainingJobStatus"),
+        Asked::Tune(_) => {
+            ("HyperParameter Tuning", "HyperParameterTuningJobName", "HyperParameterTuningJobStatus")
+        }
         Asked::Predict { .. } => ("Transform", "TransformJobName", "TransformJobStatus"),
     };
     let (state, reason) = match &done.exit.outcome {

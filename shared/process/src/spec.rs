@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::tuning::Tuning;
 use domain::{BlobPath, Time};
 use ports::{Error, ErrorKind, JobSpec, JobState, ProgramSpec, Work};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub(crate) const ATTEMPTS: &str = "attempts.json";
 pub(crate) const STARTED: &str = "started.json";
 /// Its being there asks the job to stop.
 pub(crate) const STOP: &str = "stop";
+/// The trials of a search so far.
+pub(crate) const TRIALS: &str = "trials.json";
 /// How the work ended: from here on no attempt begins.
 pub(crate) const EXIT: &str = "exit.json";
 /// How the job ended: from here on its artifact or output can be read.
@@ -61,11 +64,23 @@ pub(crate) enum Asked {
         channels: BTreeMap<String, BlobPath>,
         artifact: BlobPath,
     },
+    Tune(Box<Search>),
     Predict {
         artifact: BlobPath,
         input: BlobPath,
         output: BlobPath,
     },
+}
+
+/// A search over hyperparameters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Search {
+    pub(crate) tuning: Tuning,
+    pub(crate) hyperparameters: BTreeMap<String, String>,
+    pub(crate) channels: BTreeMap<String, BlobPath>,
+    pub(crate) artifact: BlobPath,
+    pub(crate) trials: BlobPath,
+    pub(crate) trial_seconds: u64,
 }
 
 /// Which program is called: [`ProgramSpec`] as it is written.
@@ -163,10 +178,16 @@ impl Job {
         ports::jobs::check_name(&spec.name)?;
         let work = match spec.work.clone() {
             Work::Train { hyperparameters, channels, artifact } => {
-                for channel in channels.keys() {
-                    check_channel(channel).map_err(|what| invalid(&spec.name, &what))?;
-                }
+                check_channels(&spec.name, &channels)?;
                 Asked::Train { hyperparameters, channels, artifact }
+            }
+            Work::Tune { tuning, hyperparameters, channels, artifact, trials, trial_seconds } => {
+                check_channels(&spec.name, &channels)?;
+                // It would else be found by a supervisor, which has nobody to tell.
+                tuning::Metric::of(&tuning).map_err(|what| invalid(&spec.name, &what))?;
+                let tuning = *tuning;
+                let search = Search { tuning, hyperparameters, channels, artifact, trials, trial_seconds };
+                Asked::Tune(Box::new(search))
             }
             Work::Predict { artifact, input, output } => Asked::Predict { artifact, input, output },
         };
@@ -192,6 +213,10 @@ impl Called {
 /// An `Invalid` error about a job or endpoint.
 pub(crate) fn invalid(name: &str, what: &str) -> Error {
     Error::new(ErrorKind::Invalid, format!("start {name}: {what}"))
+}
+
+fn check_channels(job: &str, channels: &BTreeMap<String, BlobPath>) -> Result<(), Error> {
+    channels.keys().try_for_each(|channel| check_channel(channel)).map_err(|what| invalid(job, &what))
 }
 
 fn check_channel(name: &str) -> Result<(), String> {

@@ -11,7 +11,7 @@ use crate::record::{need, read, write};
 use crate::spec::{
     Asked, Begun, EXIT, Exit, Job, LAUNCH, Launch, OUTPUT_LOG, Outcome, STARTED, STOP, shortened,
 };
-use crate::{clock, lock, log, predict, train};
+use crate::{clock, lock, log, predict, train, tune};
 
 /// What every kind of work needs.
 pub(crate) struct Working<'a> {
@@ -44,6 +44,7 @@ impl Working<'_> {
     fn work(&self) -> Outcome {
         let worked = match &self.job.work {
             Asked::Train { hyperparameters, channels, .. } => train::run(self, hyperparameters, channels),
+            Asked::Tune(search) => tune::run(self, search),
             Asked::Predict { .. } => predict::run(self),
         };
         worked.unwrap_or_else(Outcome::failed)
@@ -81,23 +82,29 @@ impl Working<'_> {
         }
     }
 
-    /// Why a program failed: what it wrote down, else how it ended and what it printed last.
+    /// Why the job's own program failed.
     pub(crate) fn failure(&self, ended: &Ended) -> String {
-        let mut written = Vec::new();
-        if let Ok(file) = std::fs::File::open(self.place.failure()) {
-            // Four bytes hold any character. An unreadable reason is none.
-            let most = 4 * crate::bound::REASON_CHARS_MAX as u64;
-            let _ = std::io::Read::read_to_end(&mut std::io::Read::take(file, most), &mut written);
-        }
-        let written = shortened(&String::from_utf8_lossy(&written));
-        if !written.is_empty() {
-            return written;
-        }
-        let told = ended.told();
-        match log::last_line(&self.directory.join(OUTPUT_LOG)) {
-            Some(line) if *ended != Ended::Unguarded => format!("{told}: {line}"),
-            _ => told,
-        }
+        failure(&self.place, self.directory, ended)
+    }
+}
+
+/// Why a program failed: what it wrote down, else how it ended and what it printed last into the
+/// log of its directory.
+pub(crate) fn failure(place: &Place, directory: &Path, ended: &Ended) -> String {
+    let mut written = Vec::new();
+    if let Ok(file) = std::fs::File::open(place.failure()) {
+        // Four bytes hold any character. An unreadable reason is none.
+        let most = 4 * crate::bound::REASON_CHARS_MAX as u64;
+        let _ = std::io::Read::read_to_end(&mut std::io::Read::take(file, most), &mut written);
+    }
+    let written = shortened(&String::from_utf8_lossy(&written));
+    if !written.is_empty() {
+        return written;
+    }
+    let told = ended.told();
+    match log::last_line(&directory.join(OUTPUT_LOG)) {
+        Some(line) if *ended != Ended::Unguarded => format!("{told}: {line}"),
+        _ => told,
     }
 }
 

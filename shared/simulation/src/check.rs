@@ -101,19 +101,23 @@ impl Checker {
     fn started(&mut self, job: &JobSpec) -> Holds {
         let owner = |purpose: &str| {
             let (pipeline, id) = job.name.rsplit_once(purpose)?;
-            Some((pipeline.parse::<PipelineName>().ok()?, id.to_owned()))
+            Some((self.facts.get(&pipeline.parse::<PipelineName>().ok()?)?, id))
         };
         let nobody = || format!("job {} was started and no run owns it", job.name);
-        let purpose = match job.work {
-            Work::Train { .. } => "-train-",
-            Work::Predict { .. } => "-predict-",
+        let facts = match job.work {
+            Work::Train { .. } => owner("-train-"),
+            // A search's name has no room for a pipeline's.
+            Work::Tune { .. } => job
+                .name
+                .strip_prefix("tune-")
+                .and_then(|id| Some((self.facts.values().find(|facts| facts.runs.contains_key(id))?, id))),
+            Work::Predict { .. } => owner("-predict-"),
         };
-        let facts = owner(purpose).and_then(|(pipeline, id)| Some((self.facts.get(&pipeline)?, id)));
         let Some((facts, id)) = facts else {
             return Err(Violation { invariant: invariant::JOBS_OWNED, found: nobody() });
         };
         let owned = match job.work {
-            Work::Train { .. } => facts.awaits_training(&id, &job.name),
+            Work::Train { .. } | Work::Tune { .. } => facts.awaits_training(id, &job.name),
             Work::Predict { .. } => facts.awaits_predictions(),
         };
         hold(when(owned), invariant::JOBS_OWNED, nobody)

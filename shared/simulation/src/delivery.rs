@@ -108,9 +108,11 @@ pub(crate) fn tick(schedule: &str, at: Time) -> Value {
 pub(crate) fn job_changed(job: &JobSpec, status: &str, at: Time) -> Value {
     let kind = match job.work {
         Work::Train { .. } => "Training",
+        Work::Tune { .. } => "HyperParameter Tuning",
         Work::Predict { .. } => "Transform",
     };
-    let (name, state) = (format!("{kind}JobName"), format!("{kind}JobStatus"));
+    let word = kind.replace(' ', "");
+    let (name, state) = (format!("{word}JobName"), format!("{word}JobStatus"));
     json!({
         "version": "0",
         "source": "aws.sagemaker",

@@ -373,7 +373,7 @@ impl Deployment {
         let job = self.jobs.spec(name);
         self.tell(format!("job {name} ends: {how:?} ({news:?})"));
         let made = |skill| match job.work {
-            Work::Train { .. } => self.programs.trained(&self.blobs, &job, skill),
+            Work::Train { .. } | Work::Tune { .. } => self.programs.trained(&self.blobs, &job, skill),
             Work::Predict { .. } => self.programs.predicted(&self.blobs, &job),
         };
         match how {

@@ -60,6 +60,13 @@ fn our_template_says_who_listens_to_what() {
         ),
         (sagemaker("SageMaker Training Job State Change", json!({"TrainingJobStatus": "InProgress"})), &[]),
         (
+            sagemaker(
+                "SageMaker HyperParameter Tuning Job State Change",
+                json!({"HyperParameterTuningJobStatus": "Stopped"}),
+            ),
+            &["train"],
+        ),
+        (
             sagemaker("SageMaker Transform Job State Change", json!({"TransformJobStatus": "Failed"})),
             &["register"],
         ),

@@ -79,6 +79,7 @@ fn run(number: u64, day: i64, parts: &[u64], state: RunState, applied: &Applied)
         prepared: None,
         artifact: None,
         seconds: 0,
+        tuned: None,
         champion: None,
         evaluation: None,
         report: None,

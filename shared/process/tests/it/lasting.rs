@@ -70,7 +70,7 @@ fn waiting_jobs_and_requests_to_stop_outlive_their_owner() {
 
 /// The processes whose command ends with a word.
 #[cfg(target_os = "linux")]
-fn processes_called_with(word: &str) -> Vec<i32> {
+pub(crate) fn processes_called_with(word: &str) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Ok(id) = entry.file_name().to_string_lossy().parse() else { continue };

@@ -6,4 +6,5 @@ mod endpoints;
 mod jobs;
 mod lasting;
 mod predictions;
+mod searches;
 mod setting;

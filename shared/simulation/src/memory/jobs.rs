@@ -5,8 +5,10 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::tuning::Tuning;
 use ports::jobs::check_name;
 use ports::{Error, ErrorKind, JobSpec, JobState, JobStatus, Jobs, Result, Started, Work};
+use tuning::{Asked, Ended, Tuner};
 
 use super::{MemoryBlobs, lock};
 
@@ -51,16 +53,18 @@ impl MemoryJobs {
         }
     }
 
-    /// Ends a job well after a minute: the bytes become its artifact (train) or output (predict).
+    /// Ends a job well after a minute: the bytes become its artifact (train, tune) or output
+    /// (predict). A search has made one trial, whose objective is 0.5.
     ///
     /// # Panics
     /// Where no such job was started.
     pub fn complete(&self, name: &str, bytes: impl Into<Bytes>) {
         let path = match self.spec(name).work {
-            Work::Train { artifact, .. } => artifact,
+            Work::Train { artifact, .. } | Work::Tune { artifact, .. } => artifact,
             Work::Predict { output, .. } => output,
         };
         self.blobs.insert(&path, bytes);
+        self.searched(name, Ended::Well, "all was tried");
         self.end(name, JobState::Completed);
     }
 
@@ -69,6 +73,7 @@ impl MemoryJobs {
     /// # Panics
     /// Where no such job was started.
     pub fn fail(&self, name: &str, reason: &str) {
+        self.searched(name, Ended::Badly(reason.to_owned()), reason);
         self.end(name, JobState::Failed { reason: reason.to_owned() });
     }
 
@@ -77,7 +82,11 @@ impl MemoryJobs {
     /// # Panics
     /// Where no such job was started.
     pub fn cut_short(&self, name: &str, made: Option<Bytes>, reason: &str) {
-        if let (Some(bytes), Work::Train { artifact, .. }) = (made, self.spec(name).work) {
+        let ended = if made.is_some() { Ended::Well } else { Ended::Short(reason.to_owned()) };
+        self.searched(name, ended, reason);
+        if let (Some(bytes), Work::Train { artifact, .. } | Work::Tune { artifact, .. }) =
+            (made, self.spec(name).work)
+        {
             self.blobs.insert(&artifact, bytes);
         }
         self.end(name, JobState::Stopped { reason: reason.to_owned() });
@@ -89,6 +98,15 @@ impl MemoryJobs {
     /// Where no such job was started.
     pub fn progress(&self, name: &str, line: &str) {
         self.change(name, |status| status.progress = Some(line.to_owned()));
+    }
+
+    /// Leaves the record of a search of one trial; nothing where the job is none.
+    fn searched(&self, name: &str, ended: Ended, reason: &str) {
+        let Work::Tune { tuning, trials, .. } = self.spec(name).work else { return };
+        let record = record(&tuning, ended, reason);
+        let bytes = serde_json::to_vec(&record).expect("records serialise to JSON");
+        self.blobs.insert(&trials, bytes);
+        self.change(name, |status| status.trials = record.trials);
     }
 
     fn end(&self, name: &str, state: JobState) {
@@ -111,6 +129,16 @@ impl MemoryJobs {
     }
 }
 
+fn record(tuning: &Tuning, ended: Ended, reason: &str) -> domain::trial::Trials {
+    let mut tuner = Tuner::new(tuning);
+    if let Asked::Begin(trial) = tuner.ask() {
+        tuner.tell(trial.number, Some(1), 0.5);
+        tuner.finish(trial.number, ended, 60);
+    }
+    tuner.end(reason);
+    tuner.record()
+}
+
 fn unknown(name: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("job {name}: never started"))
 }
@@ -123,7 +151,7 @@ impl Jobs for MemoryJobs {
         if jobs.contains_key(&job.name) {
             return Ok(Started::Before);
         }
-        let status = JobStatus { state: JobState::Running, seconds: 0, progress: None };
+        let status = JobStatus { state: JobState::Running, seconds: 0, progress: None, trials: Vec::new() };
         jobs.insert(job.name.clone(), (job.clone(), status));
         Ok(Started::Now)
     }
@@ -134,10 +162,11 @@ impl Jobs for MemoryJobs {
     }
 
     async fn stop(&self, name: &str) -> Result<()> {
-        let mut jobs = lock(&self.jobs);
-        let (_, status) = jobs.get_mut(name).ok_or_else(|| unknown(name))?;
-        if status.state == JobState::Running {
-            status.state = JobState::Stopped { reason: "asked to stop".into() };
+        let running = self.status(name).await?.state == JobState::Running;
+        if running {
+            let reason = "asked to stop";
+            self.searched(name, Ended::Short(reason.to_owned()), reason);
+            self.change(name, |status| status.state = JobState::Stopped { reason: reason.to_owned() });
         }
         Ok(())
     }
