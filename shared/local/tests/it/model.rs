@@ -1,4 +1,8 @@
 //! Whether the table in a file and the table in memory answer every history alike.
+//!
+//! Histories are made and, where one is answered differently, shortened by proptest's state
+//! machines: the table in memory is the model. A failure is kept in `tests/proptest-regressions`
+//! and played first from then on.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,17 +10,49 @@ use std::path::Path;
 use domain::{Key, PipelineName};
 use futures::executor::block_on;
 use local::SqliteRecords;
-use ports::{Commit, Expect, Records, Version, Write};
+use ports::{Commit, Committed, ErrorKind, Expect, Page, Records, Version, Write};
 use proptest::prelude::*;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use simulation::MemoryRecords;
+use tempfile::TempDir;
 
 use crate::records::{at, draft};
 
-/// A write of a history: which of few rows, expecting what, writing what.
+/// Rows of a [`Step::Fill`]: two of them are more than a page.
+const FILL_ROWS: usize = 60;
+
+/// A step of a history.
 #[derive(Clone, Debug)]
-struct Step {
+enum Step {
+    /// A commit, perhaps under an id that was used before.
+    Commit(Act),
+    /// The last commit, word for word.
+    Again,
+    /// A commit of many rows, so that listings have pages.
+    Fill { pipeline: usize, number: usize },
+    /// A row is read.
+    Get { pipeline: usize, row: usize },
+    /// A page is read.
+    List { pipeline: usize, prefix: &'static str, after: Option<&'static str> },
+    /// Every page is read, each from where the one before ended.
+    Walk { pipeline: usize, prefix: &'static str },
+    /// The table is closed, and opened again.
+    Reopen,
+}
+
+#[derive(Clone, Debug)]
+struct Act {
+    id: usize,
+    pipeline: usize,
+    changes: Vec<Change>,
+    events: usize,
+}
+
+/// Which of few rows is changed, expecting what, to what; none removes it.
+#[derive(Clone, Debug)]
+struct Change {
     row: usize,
     expect: Guess,
     value: Option<Value>,
@@ -29,14 +65,6 @@ enum Guess {
     Version(Version),
     /// What stands there.
     Right,
-}
-
-#[derive(Clone, Debug)]
-struct Act {
-    id: usize,
-    pipeline: usize,
-    steps: Vec<Step>,
-    events: usize,
 }
 
 fn pipeline(number: usize) -> PipelineName {
@@ -64,7 +92,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn change() -> impl Strategy<Value = Change> {
     let guess = prop_oneof![
         3 => Just(Guess::Absent),
         1 => (0..4u64).prop_map(Guess::Version),
@@ -72,34 +100,140 @@ fn step() -> impl Strategy<Value = Step> {
         8 => Just(Guess::Right),
     ];
     let row = prop_oneof![20 => 0..5usize, 1 => Just(5usize)];
-    (row, guess, proptest::option::weighted(0.8, value())).prop_map(|(row, expect, value)| Step {
-        row,
-        expect,
-        value,
-    })
+    let value = proptest::option::weighted(0.8, value());
+    (row, guess, value).prop_map(|(row, expect, value)| Change { row, expect, value })
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0..12usize, 0..3usize, proptest::collection::vec(step(), 0..4), 0..3usize)
-        .prop_map(|(id, pipeline, steps, events)| Act { id, pipeline, steps, events })
+    (0..12usize, 0..3usize, proptest::collection::vec(change(), 0..4), 0..3usize)
+        .prop_map(|(id, pipeline, changes, events)| Act { id, pipeline, changes, events })
 }
 
-fn commit_of(act: &Act, memory: &MemoryRecords) -> Commit {
-    let pipeline = pipeline(act.pipeline);
-    let write = |step: &Step| {
-        let key = key(&pipeline, step.row);
-        let expect = match step.expect {
-            Guess::Absent => Expect::Absent,
-            Guess::Version(version) => Expect::Version(version),
-            Guess::Right => block_on(memory.get(&key))
-                .unwrap()
-                .map_or(Expect::Absent, |record| Expect::Version(record.version)),
+fn step() -> impl Strategy<Value = Step> {
+    let prefix = || prop::sample::select(&["", "event/", "ticket/", "ticket/u0", "p", "none/"][..]);
+    let after = prop::option::of(prop::sample::select(&["", "a", "event/000000001", "ticket/u070", "~"][..]));
+    prop_oneof![
+        12 => act().prop_map(Step::Commit),
+        2 => Just(Step::Again),
+        2 => (0..3usize, 0..3usize).prop_map(|(pipeline, number)| Step::Fill { pipeline, number }),
+        3 => (0..3usize, 0..6usize).prop_map(|(pipeline, row)| Step::Get { pipeline, row }),
+        3 => (0..3usize, prefix(), after)
+            .prop_map(|(pipeline, prefix, after)| Step::List { pipeline, prefix, after }),
+        2 => (0..3usize, prefix()).prop_map(|(pipeline, prefix)| Step::Walk { pipeline, prefix }),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// What a commit was answered: the same error is the same kind and the same sentence.
+type Answer = Result<Committed, (ErrorKind, String)>;
+
+fn commit(records: &dyn Records, commit: &Commit) -> Answer {
+    block_on(records.commit(commit)).map_err(|error| (error.kind(), error.to_string()))
+}
+
+/// The table in memory, with the last commit and its answer.
+#[derive(Debug, Default)]
+struct Model {
+    memory: MemoryRecords,
+    last: Option<(Commit, Answer)>,
+}
+
+impl Clone for Model {
+    fn clone(&self) -> Model {
+        Model { memory: self.memory.fork(), last: self.last.clone() }
+    }
+}
+
+impl Model {
+    /// The commit of an act, with what stands in the rows where that is to be expected.
+    fn resolved(&self, act: &Act) -> Commit {
+        let pipeline = pipeline(act.pipeline);
+        let write = |change: &Change| {
+            let key = key(&pipeline, change.row);
+            let expect = match change.expect {
+                Guess::Absent => Expect::Absent,
+                Guess::Version(version) => Expect::Version(version),
+                Guess::Right => block_on(self.memory.get(&key))
+                    .unwrap()
+                    .map_or(Expect::Absent, |record| Expect::Version(record.version)),
+            };
+            Write { key, expect, value: change.value.clone() }
         };
-        Write { key, expect, value: step.value.clone() }
-    };
-    let writes = act.steps.iter().map(write).collect();
-    let events = (0..act.events).map(|number| draft(&format!("{}-{number}", act.id))).collect();
-    Commit { id: format!("commit {}", act.id), pipeline, at: at(), writes, events }
+        let writes = act.changes.iter().map(write).collect();
+        let events = (0..act.events).map(|number| draft(&format!("{}-{number}", act.id))).collect();
+        Commit { id: format!("commit {}", act.id), pipeline, at: at(), writes, events }
+    }
+
+    fn fill(number: usize, pipeline: PipelineName) -> Commit {
+        let row = |row: usize| {
+            let name = format!("u{:03}", number * FILL_ROWS + row);
+            Write::insert(Key::named(&pipeline, "ticket/", &name), &json!(row))
+        };
+        let writes = (0..FILL_ROWS).map(row).collect();
+        Commit { id: format!("fill {number}"), pipeline, at: at(), writes, events: Vec::new() }
+    }
+}
+
+impl ReferenceStateMachine for Model {
+    type State = Model;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Model> {
+        Just(Model::default()).boxed()
+    }
+
+    fn transitions(_: &Model) -> BoxedStrategy<Step> {
+        step().boxed()
+    }
+
+    fn apply(mut model: Model, step: &Step) -> Model {
+        let asked = match step {
+            Step::Commit(act) => Some(model.resolved(act)),
+            Step::Fill { pipeline: number, number: fill } => Some(Model::fill(*fill, pipeline(*number))),
+            Step::Again => model.last.take().map(|(commit, _)| commit),
+            Step::Get { .. } | Step::List { .. } | Step::Walk { .. } | Step::Reopen => return model,
+        };
+        model.last = asked.map(|asked| {
+            let answer = commit(&model.memory, &asked);
+            (asked, answer)
+        });
+        model
+    }
+}
+
+/// The table in a file, in a folder that lives as long.
+struct File {
+    folder: TempDir,
+    records: SqliteRecords,
+}
+
+fn table(folder: &TempDir) -> std::path::PathBuf {
+    folder.path().join("millrace.db")
+}
+
+impl File {
+    fn open(folder: TempDir) -> File {
+        let records = SqliteRecords::open(&table(&folder)).unwrap();
+        File { folder, records }
+    }
+
+    fn reopened(self) -> File {
+        let File { folder, records } = self;
+        drop(records);
+        File::open(folder)
+    }
+}
+
+/// Every page of a listing.
+fn walk(records: &dyn Records, partition: &str, prefix: &str) -> Vec<Page> {
+    let mut pages: Vec<Page> = Vec::new();
+    loop {
+        let after = pages.last().and_then(|page| page.next.clone());
+        if !pages.is_empty() && after.is_none() {
+            return pages;
+        }
+        pages.push(block_on(records.list(partition, prefix, after.as_deref())).unwrap());
+    }
 }
 
 /// Every row of the file but the handled marks, as `MemoryRecords::dump` says them.
@@ -114,40 +248,56 @@ fn dump(path: &Path) -> BTreeMap<Key, (Version, String)> {
     rows.filter(|(key, _)| !key.sort.starts_with("handled/")).collect()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+struct Alike;
 
-    #[test]
-    fn every_history_is_answered_as_in_memory(
-        acts in proptest::collection::vec(act(), 1..30),
-    ) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("millrace.db");
-        let memory = MemoryRecords::default();
-        let mut file = SqliteRecords::open(&path).unwrap();
-        for (place, act) in acts.iter().enumerate() {
-            let commit = commit_of(act, &memory);
-            let told = |answer: ports::Result<_>| answer.map_err(|error| (error.kind(), error.to_string()));
-            let expected = told(block_on(memory.commit(&commit)));
-            prop_assert_eq!(told(block_on(file.commit(&commit))), expected);
-            for step in &act.steps {
-                let key = key(&commit.pipeline, step.row);
-                prop_assert_eq!(block_on(file.get(&key)).unwrap(), block_on(memory.get(&key)).unwrap());
+impl StateMachineTest for Alike {
+    type SystemUnderTest = File;
+    type Reference = Model;
+
+    fn init_test(_: &Model) -> File {
+        File::open(tempfile::tempdir().unwrap())
+    }
+
+    fn apply(file: File, model: &Model, step: Step) -> File {
+        let (records, memory) = (&file.records, &model.memory);
+        let same_row = |key: &Key| {
+            assert_eq!(block_on(records.get(key)).unwrap(), block_on(memory.get(key)).unwrap());
+        };
+        match step {
+            Step::Commit(_) | Step::Again | Step::Fill { .. } => {
+                let Some((asked, answer)) = &model.last else { return file };
+                assert_eq!(&commit(records, asked), answer);
+                for write in &asked.writes {
+                    same_row(&write.key);
+                }
             }
-            if place % 10 == 9 {
-                drop(file);
-                file = SqliteRecords::open(&path).unwrap();
-            }
-        }
-        prop_assert_eq!(dump(&path), memory.dump());
-        for number in 0..3 {
-            let partition = Key::partition(&pipeline(number));
-            for (prefix, after) in [("", None), ("event/", None), ("", Some("event/000000001")), ("p", Some("a"))] {
+            Step::Get { pipeline: number, row } => same_row(&key(&pipeline(number), row)),
+            Step::List { pipeline: number, prefix, after } => {
+                let partition = Key::partition(&pipeline(number));
                 let expected = block_on(memory.list(&partition, prefix, after)).unwrap();
-                prop_assert_eq!(block_on(file.list(&partition, prefix, after)).unwrap(), expected);
+                assert_eq!(block_on(records.list(&partition, prefix, after)).unwrap(), expected);
             }
-            let found = block_on(ports::ledger::verify(&file, &pipeline(number), None)).unwrap();
-            prop_assert_eq!(found.findings, vec![]);
+            Step::Walk { pipeline: number, prefix } => {
+                let partition = Key::partition(&pipeline(number));
+                assert_eq!(walk(records, &partition, prefix), walk(memory, &partition, prefix));
+            }
+            Step::Reopen => return file.reopened(),
+        }
+        file
+    }
+
+    fn teardown(file: File, model: Model) {
+        assert_eq!(dump(&table(&file.folder)), model.memory.dump());
+        for number in 0..3 {
+            let found = block_on(ports::ledger::verify(&file.records, &pipeline(number), None)).unwrap();
+            assert_eq!(found.findings, vec![]);
         }
     }
+}
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 64, ..Default::default() })]
+
+    #[test]
+    fn every_history_is_answered_as_in_memory(sequential 1..40 => Alike);
 }
