@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 TURN = threading.Lock()
+SEEN = []  # what was asked for since somebody looked, as faults are matched with it
 FAULTS = []  # {"match": text in the target or in "METHOD path", "do": what, "skip": n, "times": n}
 
 
@@ -28,10 +29,14 @@ class Quiet(MotoRequestHandler):
         pass
 
 
-def fault(environ):
+def name_of(environ):
+    """What a request asks for."""
+    asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}"
+    return f"{environ.get('HTTP_X_AMZ_TARGET', '')} {asked}"
+
+
+def fault(name):
     """What is to go wrong with this request, if anything."""
-    name = environ.get("HTTP_X_AMZ_TARGET", "")
-    name += f" {environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}"
     for entry in FAULTS:
         if entry["match"] in name and entry["times"] > 0:
             if entry.get("skip", 0) > 0:
@@ -50,11 +55,18 @@ def answer(start, status, body):
 def with_turns(app):
     def take(environ, start):
         # Read whole before the turn begins: a slow sender holds nobody up.
-        if environ["PATH_INFO"] == "/_faults":
+        if environ["PATH_INFO"] in ("/_faults", "/_seen"):
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if environ["PATH_INFO"] == "/_faults":
             FAULTS[:] = json.loads(body)
             return answer(start, "200 OK", b"{}")
-        do = fault(environ)
+        if environ["PATH_INFO"] == "/_seen":
+            seen = [SEEN.pop(0) for _ in range(len(SEEN))]
+            return answer(start, "200 OK", json.dumps(seen).encode())
+        name = name_of(environ)
+        do = fault(name)
+        # Seen only now: an order that comes after is of later requests.
+        SEEN.append(name)
         if do == "hang":
             threading.Event().wait(3600)
         if do == "throttle":

@@ -277,6 +277,10 @@ impl Blobs for BrokenBlobs {
         self.inner.range(path, from, length).await
     }
 
+    async fn range_of(&self, path: &BlobPath, version: &str, from: u64, length: u64) -> Result<Bytes> {
+        self.inner.range_of(path, version, from, length).await
+    }
+
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {
         let inner = self.inner.writer(path, expect).await?;
         Ok(Box::new(BrokenWriter { inner, how: self.how, name: path.file_name().to_owned() }))

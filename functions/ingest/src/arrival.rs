@@ -18,6 +18,9 @@ pub struct Arrival {
     pub upload: String,
     /// Where the bytes are.
     pub path: BlobPath,
+    /// The version of them that is taken in, where versions are kept: the path may have been
+    /// written over since.
+    pub version: Option<String>,
     /// The file's name as the person gave it.
     pub file: String,
     /// Who uploaded it.
@@ -32,10 +35,11 @@ pub struct Arrival {
 
 impl Arrival {
     /// The arrival of an upload that was announced.
-    pub fn announced(upload: &str, ticket: Ticket, path: BlobPath) -> Arrival {
+    pub fn announced(upload: &str, ticket: Ticket, path: BlobPath, version: Option<String>) -> Arrival {
         Arrival {
             upload: upload.to_owned(),
             path,
+            version,
             file: ticket.file,
             by: ticket.by,
             at: ticket.at,
@@ -54,6 +58,7 @@ impl Arrival {
         Arrival {
             upload: id_of(input, "upload"),
             path: landing.path.clone(),
+            version: object.version.clone(),
             file: landing.file.clone(),
             by: Actor::storage(&object.requester),
             at: object.at,
@@ -83,7 +88,7 @@ impl Ingest {
             let ticket = row.value;
             let given = BlobPath::incoming(pipeline, ticket.as_of, folder, &ticket.file);
             if given.as_ref() == Ok(path) {
-                return Ok(Some(Arrival::announced(folder, ticket, path.clone())));
+                return Ok(Some(Arrival::announced(folder, ticket, path.clone(), object.version.clone())));
             }
             return Ok(unannounced());
         }
@@ -91,8 +96,11 @@ impl Ingest {
         let Some(before) = before.map(|row| row.value).filter(|upload| upload.path == *path) else {
             return Ok(unannounced());
         };
+        if object.version.is_some() && object.version == before.version {
+            return Ok(None);
+        }
         // The ticket is used up. Other bytes under its path are another upload.
-        match self.incoming.digest(path).await {
+        match self.incoming.digest_of(path, object.version.as_deref()).await {
             Ok((_, content)) if content != before.content => Ok(unannounced()),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -89,9 +89,10 @@ impl Ingest {
     /// The judgement of an upload that is refused for what its key says: it is not read as a
     /// table, so there is no report.
     async fn refused(&self, arrival: &Arrival, terms: &Terms, reason: &str) -> Result<Judged, Fault> {
-        let (bytes, content) = match self.incoming.digest(&arrival.path).await {
+        let (bytes, content) = match self.incoming.digest_of(&arrival.path, arrival.version.as_deref()).await
+        {
             Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(&arrival.path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(arrival)),
             Err(error) => return Err(error.into()),
         };
         Ok(Judged {

@@ -58,12 +58,19 @@ impl Ingest {
             return Ok(());
         };
         let handling = Handling { cx, input, pipeline: &landing.pipeline };
+        let Some(arrival) = self.arrival(&landing, object, &input.id()).await? else {
+            info!(pipeline = %landing.pipeline, key = %object.key, "an upload was told again");
+            return Ok(());
+        };
+        self.take_in(handling, &arrival, "").await?;
+        let is_announced = arrival.upload == landing.folder;
+        if !is_announced || object.version.is_none() {
+            return Ok(());
+        }
+        // While this version was read, another one of the same key may have used up its ticket.
         match self.arrival(&landing, object, &input.id()).await? {
-            Some(arrival) => self.take_in(handling, &arrival, "").await,
-            None => {
-                info!(pipeline = %landing.pipeline, key = %object.key, "an upload was told again");
-                Ok(())
-            }
+            Some(another) => self.take_in(handling, &another, "").await,
+            None => Ok(()),
         }
     }
 

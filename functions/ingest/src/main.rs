@@ -3,7 +3,8 @@
 use aws::{Clients, Settings};
 use ingest::Ingest;
 
-#[tokio::main(flavor = "current_thread")]
+// One more thread, on which the next piece of an upload comes in while this one is checked.
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<(), lambda::Error> {
     lambda::telemetry();
     let clients = Clients::new(Settings::from_env()?);

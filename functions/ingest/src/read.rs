@@ -2,9 +2,9 @@
 
 use domain::digest::Hasher;
 use domain::row::File;
-use domain::{BlobPath, PipelineName, limit};
+use domain::{BlobPath, PipelineName};
 use engine::intake::{Intake, IntakeOptions, Outcome};
-use ports::{BlobWriter, Blobs, Error, ErrorKind, Fault, PutExpect, Result};
+use ports::{BlobWriter, Blobs, BlobsExt as _, Error, ErrorKind, Fault, PutExpect, Result};
 
 use crate::Ingest;
 use crate::arrival::Arrival;
@@ -53,12 +53,17 @@ pub(crate) struct Reading {
 
 /// Where a file of an upload's outcome stands.
 pub(crate) fn place(pipeline: &PipelineName, arrival: &Arrival, terms: &Terms, file: &str) -> BlobPath {
-    BlobPath::part(pipeline, &format!("{}/{}", arrival.upload, terms.id()), file)
+    let id = terms.id(arrival.version.as_deref());
+    BlobPath::part(pipeline, &format!("{}/{id}", arrival.upload), file)
 }
 
 /// An object that is no longer there will not come back by itself.
-pub(crate) fn gone(path: &BlobPath) -> Fault {
-    Fault::Reject(format!("take in {path}: the object is gone; upload it again"))
+pub(crate) fn gone(arrival: &Arrival) -> Fault {
+    let path = &arrival.path;
+    Fault::Reject(match &arrival.version {
+        Some(version) => format!("take in {path}: its version {version} is gone; upload it again"),
+        None => format!("take in {path}: the object is gone; upload it again"),
+    })
 }
 
 impl Ingest {
@@ -69,8 +74,8 @@ impl Ingest {
         arrival: &Arrival,
         terms: &Terms,
     ) -> std::result::Result<Reading, Fault> {
-        let path = &arrival.path;
-        let Some(object) = self.incoming.head(path).await? else { return Err(gone(path)) };
+        let Arrival { path, version, .. } = arrival;
+        let whole = self.whole(arrival).await?;
         let begin = |file| Growing::begin(&*self.blobs, place(pipeline, arrival, terms, file));
         let mut part = begin("part.parquet").await?;
         let mut quarantine = begin("quarantine.parquet").await?;
@@ -79,10 +84,10 @@ impl Ingest {
         let mut intake = Intake::new(&terms.contract, options);
         let mut from = 0;
         loop {
-            let chunk = match self.incoming.range(path, from, limit::CHUNK_BYTES as u64).await {
+            let chunk = match self.incoming.chunk(path, version.as_deref(), from).await {
                 Ok(chunk) if chunk.is_empty() => break,
                 Ok(chunk) => chunk,
-                Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(path)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(arrival)),
                 Err(error) => return Err(error.into()),
             };
             from += chunk.len() as u64;
@@ -90,11 +95,20 @@ impl Ingest {
             part.write(&intake.take_part()).await?;
             quarantine.write(&intake.take_quarantine()).await?;
         }
-        if from != object.bytes {
-            let what =
-                format!("read {path}: it was replaced meanwhile: {from} bytes in place of {}", object.bytes);
+        if let Some(bytes) = whole.filter(|bytes| *bytes != from) {
+            let what = format!("read {path}: it was replaced meanwhile: {from} bytes in place of {bytes}");
             return Err(Fault::Retry(Error::new(ErrorKind::Conflict, what)));
         }
         Ok(Reading { outcome: intake.finish(), part, quarantine })
+    }
+
+    /// How many bytes must come where no versions are kept, so that what is replaced while it is
+    /// read is found out. A version never changes.
+    async fn whole(&self, arrival: &Arrival) -> std::result::Result<Option<u64>, Fault> {
+        if arrival.version.is_some() {
+            return Ok(None);
+        }
+        let object = self.incoming.head(&arrival.path).await?.ok_or_else(|| gone(arrival))?;
+        Ok(Some(object.bytes))
     }
 }

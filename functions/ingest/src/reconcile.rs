@@ -108,7 +108,7 @@ impl Ingest {
             if !budget.grants(object.bytes) {
                 return Ok(());
             }
-            let arrival = Arrival::announced(&upload, ticket, path);
+            let arrival = Arrival::announced(&upload, ticket, path, object.version);
             return self.take_in(handling, &arrival, &upload).await;
         }
         if ticket.at.plus(limit::TICKET_DAYS * Time::DAY) > at {

@@ -77,6 +77,7 @@ fn write(
         id: arrival.upload.clone(),
         file: arrival.file.clone(),
         path: arrival.path.clone(),
+        version: arrival.version.clone(),
         content: judged.content,
         bytes: judged.bytes,
         by: arrival.by.clone(),

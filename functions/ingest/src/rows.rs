@@ -20,12 +20,14 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Names the terms. Files stand under it, so that of two handlings of one upload with a
-    /// change of the contract in between, neither writes over what the other has recorded.
-    pub(crate) fn id(&self) -> String {
+    /// Names the terms, with the version that is held against them. Files stand under it, so that
+    /// of two handlings of one upload with a change of the contract or of the object in between,
+    /// neither writes over what the other has recorded.
+    pub(crate) fn id(&self, version: Option<&str>) -> String {
         let contract = self.contract_digest.hex();
         let mut parts = vec![contract.as_str(), self.split.salt.as_str()];
         parts.extend(self.split.entity.iter().map(String::as_str));
+        parts.extend(version);
         Digest::of_parts(&parts).short()
     }
 }

@@ -3,6 +3,7 @@
 mod arriving;
 mod reconciling;
 mod together;
+mod versions;
 
 use std::collections::BTreeMap;
 
@@ -102,16 +103,23 @@ async fn world() -> (World, Ingest) {
 /// Puts an object into the incoming bucket, and answers the news of it.
 fn land(world: &World, key: &str, bytes: impl Into<Bytes>) -> Input {
     let bytes = bytes.into();
-    let news = Input::ObjectCreated(ObjectCreated {
+    let size = bytes.len() as u64;
+    let version = world.incoming.insert(&BlobPath::parse(key).unwrap(), bytes);
+    Input::ObjectCreated(ObjectCreated {
         bucket: "incoming".into(),
         key: key.into(),
-        size: Some(bytes.len() as u64),
-        identity: Digest::of(&bytes).short(),
+        size: Some(size),
+        identity: version.clone(),
+        version: Some(version),
         requester: "111122223333".into(),
         at: world.clock.now(),
-    });
-    world.incoming.insert(&BlobPath::parse(key).unwrap(), bytes);
-    news
+    })
+}
+
+/// The same news, of a bucket that keeps no versions.
+fn unversioned(news: Input) -> Input {
+    let Input::ObjectCreated(object) = news else { panic!("{news:?}") };
+    Input::ObjectCreated(ObjectCreated { version: None, ..object })
 }
 
 /// Announces an upload by the person `ann`; answers the key it is to be put under.

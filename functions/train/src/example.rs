@@ -149,6 +149,7 @@ pub(crate) async fn accept(world: &World, bytes: &[u8], rows: u64) -> Input {
         id: format!("u{number}"),
         file: "trips.csv".into(),
         path: data.path.clone(),
+        version: None,
         content: data.digest,
         bytes: 1,
         by: Actor::person("bob"),

@@ -1,7 +1,10 @@
 //! Files on AWS: the objects of one bucket of S3.
 
+mod ahead;
 mod read;
 mod writer;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -10,6 +13,7 @@ use domain::{BlobPath, limit};
 use ports::{BlobInfo, BlobWriter, Blobs, Error, ErrorKind, PutExpect, Result};
 
 use crate::error;
+use ahead::{Ahead, Piece};
 use writer::Writer;
 
 /// Files in a bucket. Keys are the paths as they are.
@@ -20,25 +24,26 @@ use writer::Writer;
 pub struct Bucket {
     client: Client,
     bucket: String,
+    ahead: Arc<Ahead>,
 }
 
 impl Bucket {
     /// The bucket of a name.
     pub fn new(client: Client, bucket: String) -> Bucket {
-        Bucket { client, bucket }
+        Bucket { client, bucket, ahead: Arc::default() }
     }
-}
 
-#[async_trait]
-impl Blobs for Bucket {
-    async fn head(&self, path: &BlobPath) -> Result<Option<BlobInfo>> {
-        let sent = self.client.head_object().bucket(&self.bucket).key(path.as_str()).send().await;
-        match sent {
+    /// What stands at a path, or one version of what stood there.
+    async fn look(&self, path: &BlobPath, version: Option<&str>) -> Result<Option<BlobInfo>> {
+        let asked = self.client.head_object().bucket(&self.bucket).key(path.as_str());
+        match asked.set_version_id(version.map(str::to_owned)).send().await {
             Ok(head) => {
                 let bytes = head.content_length().and_then(|length| u64::try_from(length).ok());
                 let unsaid =
                     || Error::new(ErrorKind::Unavailable, format!("look at {path}: its size is not told"));
-                Ok(Some(BlobInfo { path: path.clone(), bytes: bytes.ok_or_else(unsaid)? }))
+                // While versioning is suspended, every write is the version "null", over the last.
+                let version = head.version_id.filter(|version| version != "null");
+                Ok(Some(BlobInfo { path: path.clone(), bytes: bytes.ok_or_else(unsaid)?, version }))
             }
             Err(refused) => match error::of(format!("look at {path}"), &refused) {
                 error if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -46,9 +51,21 @@ impl Blobs for Bucket {
             },
         }
     }
+}
+
+#[async_trait]
+impl Blobs for Bucket {
+    async fn head(&self, path: &BlobPath) -> Result<Option<BlobInfo>> {
+        self.look(path, None).await
+    }
 
     async fn range(&self, path: &BlobPath, from: u64, length: u64) -> Result<Bytes> {
-        self.read(path, from, length).await
+        self.read(path, None, from, length).await
+    }
+
+    async fn range_of(&self, path: &BlobPath, version: &str, from: u64, length: u64) -> Result<Bytes> {
+        let (path, version) = (path.clone(), version.to_owned());
+        self.read_on(Piece { path, version, from, length }).await
     }
 
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {
@@ -71,7 +88,8 @@ impl Blobs for Bucket {
             // A key that is no path is none of ours: the folders of S3's console, say.
             let info = |object: &aws_sdk_s3::types::Object| {
                 let path = BlobPath::parse(object.key()?).ok()?;
-                Some(BlobInfo { path, bytes: u64::try_from(object.size()?).ok()? })
+                // A listing names no versions.
+                Some(BlobInfo { path, bytes: u64::try_from(object.size()?).ok()?, version: None })
             };
             let found: Vec<BlobInfo> = page.contents().iter().filter_map(info).collect();
             after = page.contents().last().and_then(|object| object.key()).map(str::to_owned);

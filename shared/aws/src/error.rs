@@ -6,9 +6,10 @@ use ports::{Error, ErrorKind};
 
 /// Codes that say what the status alone does not. Sources: the error lists of DynamoDB, S3 and
 /// EventBridge in their API references, and "Common errors" of each.
-const CODES: [(&str, ErrorKind); 36] = [
+const CODES: [(&str, ErrorKind); 37] = [
     ("NoSuchKey", ErrorKind::NotFound),
     ("NotFound", ErrorKind::NotFound),
+    ("NoSuchVersion", ErrorKind::NotFound),
     ("NoSuchUpload", ErrorKind::NotFound),
     // A missing table, bucket or bus is a stack that is set up wrong, not a missing row or blob.
     ("NoSuchBucket", ErrorKind::Invalid),

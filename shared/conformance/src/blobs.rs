@@ -1,5 +1,7 @@
 //! What every store of files must do.
 
+mod versions;
+
 use std::sync::Arc;
 
 use domain::{BlobPath, Digest, limit};
@@ -7,6 +9,8 @@ use ports::{Blobs, BlobsExt, Error, ErrorKind, PutExpect};
 
 use crate::race::{CALLERS, gather};
 use crate::{Race, threads};
+
+pub use versions::{with_versions, without_versions};
 
 /// Everything, each claim on a fresh store.
 pub async fn blobs(make: impl AsyncFn() -> Arc<dyn Blobs>) {

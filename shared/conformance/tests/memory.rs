@@ -22,7 +22,9 @@ fn the_table_in_memory_conforms() {
 
 #[test]
 fn files_in_memory_conform() {
-    block_on(blobs::blobs(async || Arc::new(MemoryBlobs::default()) as Arc<dyn Blobs>));
+    let make = async || Arc::new(MemoryBlobs::default()) as Arc<dyn Blobs>;
+    block_on(blobs::blobs(make));
+    block_on(blobs::with_versions(make));
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub struct ObjectCreated {
     pub size: Option<u64>,
     /// What tells this object from another under the same key.
     pub identity: String,
+    /// The version that the news is of, by which these very bytes can be read; none of a bucket
+    /// that keeps no versions.
+    pub version: Option<String>,
     /// Who put it.
     pub requester: String,
     /// When.
@@ -115,17 +118,18 @@ fn text(event: &Value, pointer: &str) -> Result<String, String> {
 fn object_created(event: &Value) -> Result<ObjectCreated, String> {
     let optional =
         |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    // Where versioning is suspended, every write is the version "null", which tells nothing apart.
     let version = optional("/detail/object/version-id");
-    let identity = if version.is_empty() {
-        format!("{}/{}", optional("/detail/object/etag"), optional("/detail/object/sequencer"))
-    } else {
-        version
-    };
+    let version = Some(version).filter(|version| !version.is_empty() && version != "null");
+    let otherwise =
+        || format!("{}/{}", optional("/detail/object/etag"), optional("/detail/object/sequencer"));
+    let identity = version.clone().unwrap_or_else(otherwise);
     Ok(ObjectCreated {
         bucket: text(event, "/detail/bucket/name")?,
         key: text(event, "/detail/object/key")?,
         size: event.pointer("/detail/object/size").and_then(Value::as_u64),
         identity,
+        version,
         requester: optional("/detail/requester"),
         at: text(event, "/time")?.parse().map_err(|error| format!("time: {error}"))?,
     })
@@ -158,6 +162,22 @@ mod tests {
         assert_eq!(first.id(), Input::decode(&event("2")).unwrap().id());
         let Input::ObjectCreated(object) = first else { panic!("an object") };
         assert_eq!(object.key, "taxi/a b+c%20.csv");
+        assert_eq!(object.version.as_deref(), Some("v1"));
+    }
+
+    #[test]
+    fn where_no_versions_are_kept_each_write_is_known_by_content_and_order() {
+        let read = |object: Value| {
+            let event = json!({"source": "aws.s3", "detail-type": "Object Created", "time": "2026-11-23T09:00:00Z",
+                "detail": {"bucket": {"name": "in"}, "object": object}});
+            let Ok(Input::ObjectCreated(object)) = Input::decode(&event) else { panic!("an object") };
+            (object.identity, object.version)
+        };
+        let first = json!({"key": "taxi/a.csv", "etag": "b1946ac9", "sequencer": "00A1"});
+        assert_eq!(read(first), ("b1946ac9/00A1".to_owned(), None));
+        let suspended =
+            json!({"key": "taxi/a.csv", "etag": "b1946ac9", "sequencer": "00A2", "version-id": "null"});
+        assert_eq!(read(suspended), ("b1946ac9/00A2".to_owned(), None));
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct Upload {
     pub file: String,
     /// Where the bytes are kept.
     pub path: BlobPath,
+    /// The version of what is kept there, where versions are: others may stand there by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Of the bytes.
     pub content: Digest,
     /// How many bytes.

@@ -35,6 +35,9 @@ const LINE_FILES_MAX: usize = 32;
 /// written stand in `root/.writing/`, which no path may name. Where the file system folds
 /// cases, so do the paths.
 ///
+/// No versions are kept: what is written over is gone, so whoever must read what was there when
+/// something else happened writes each path once ([`PutExpect::Absent`]), as uploads are.
+///
 /// A file cannot be a folder too: a blob cannot be written where others stand below, nor below
 /// another blob; both are `Invalid`, by name.
 #[derive(Clone, Debug)]
@@ -147,7 +150,7 @@ fn open_lines(store: &Store, path: &BlobPath) -> Result<File> {
 impl Blobs for Directory {
     async fn head(&self, path: &BlobPath) -> Result<Option<BlobInfo>> {
         let size = self.store.size(path).map_err(|error| system(format!("look at {path}"), error))?;
-        Ok(size.map(|bytes| BlobInfo { path: path.clone(), bytes }))
+        Ok(size.map(|bytes| BlobInfo { path: path.clone(), bytes, version: None }))
     }
 
     async fn range(&self, path: &BlobPath, from: u64, length: u64) -> Result<Bytes> {
@@ -167,6 +170,11 @@ impl Blobs for Directory {
         };
         read().map_err(|error| system(tried(), error))?;
         Ok(bytes.into())
+    }
+
+    async fn range_of(&self, path: &BlobPath, version: &str, _: u64, _: u64) -> Result<Bytes> {
+        let what = format!("read version {version} of {path}: a directory keeps no versions");
+        Err(Error::new(ErrorKind::NotFound, what))
     }
 
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {

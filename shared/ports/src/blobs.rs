@@ -17,6 +17,9 @@ pub struct BlobInfo {
     pub path: BlobPath,
     /// How many bytes.
     pub bytes: u64,
+    /// Names these very bytes, so that they can be read by [`Blobs::range_of`] also when the path
+    /// was written over or deleted since; none where the store keeps no versions, and in a listing.
+    pub version: Option<String>,
 }
 
 /// What must be so for a blob to be finished.
@@ -37,6 +40,11 @@ pub trait Blobs: std::fmt::Debug + Send + Sync {
     /// Bytes `[from, from + length)` of a blob, fewer at its end, none beyond it.
     /// `NotFound` where there is no blob.
     async fn range(&self, path: &BlobPath, from: u64, length: u64) -> Result<Bytes>;
+
+    /// Like [`Blobs::range`], of the version that a head or the news of an object named: never of
+    /// other bytes, whatever stands at the path now.
+    /// `NotFound` where no such version is kept, which is so of every one where none are.
+    async fn range_of(&self, path: &BlobPath, version: &str, from: u64, length: u64) -> Result<Bytes>;
 
     /// Starts writing. Nothing can be seen at the path before `finish` succeeded; dropping the
     /// writer leaves nothing behind.
@@ -81,12 +89,26 @@ pub trait BlobsExt: Blobs {
         Ok(bytes)
     }
 
+    /// Up to [`limit::CHUNK_BYTES`] of a blob, of a version of it where one is named.
+    async fn chunk(&self, path: &BlobPath, version: Option<&str>, from: u64) -> Result<Bytes> {
+        let length = limit::CHUNK_BYTES as u64;
+        match version {
+            Some(version) => self.range_of(path, version, from, length).await,
+            None => self.range(path, from, length).await,
+        }
+    }
+
     /// Size and digest of a blob, read in bounded chunks.
     async fn digest(&self, path: &BlobPath) -> Result<(u64, Digest)> {
+        self.digest_of(path, None).await
+    }
+
+    /// Size and digest of a blob, of a version of it where one is named.
+    async fn digest_of(&self, path: &BlobPath, version: Option<&str>) -> Result<(u64, Digest)> {
         let mut hasher = Hasher::default();
         let mut from = 0;
         loop {
-            let chunk = self.range(path, from, limit::CHUNK_BYTES as u64).await?;
+            let chunk = self.chunk(path, version, from).await?;
             if chunk.is_empty() {
                 return Ok((from, hasher.finish()));
             }

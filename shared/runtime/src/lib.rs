@@ -274,7 +274,8 @@ impl Runtime {
             "detail": {
                 "version": "0",
                 "bucket": { "name": self.incoming_bucket },
-                "object": { "key": path, "size": bytes, "version-id": content.short() },
+                // As of a bucket without versions: a path is written once, so its content tells all.
+                "object": { "key": path, "size": bytes, "etag": content.short() },
                 "requester": actor.to_string(),
                 "reason": "PutObject",
             },

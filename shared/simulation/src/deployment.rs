@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use domain::time::ClockKind;
-use domain::{Actor, BlobPath, Digest, Input, Time};
+use domain::{Actor, BlobPath, Input, Time};
 use ports::http::{Answer, Request, Response};
 use ports::{
     Blobs, Bus, Cx, EndpointSpec, EndpointState, Endpoints, Fault, Handler, JobSpec, JobState, Jobs, Notices,
@@ -360,9 +360,8 @@ impl Deployment {
     /// Bytes land in the incoming bucket.
     pub fn land(&mut self, path: &BlobPath, bytes: &[u8], who: &str, news: News) {
         self.tell(format!("{} bytes land at {path} ({news:?})", bytes.len()));
-        self.incoming.insert(path, bytes.to_vec());
+        let version = self.incoming.insert(path, bytes.to_vec());
         let bucket = self.wiring.buckets.get("IncomingBucket").cloned().unwrap_or_default();
-        let version = Digest::of(bytes).short();
         let (size, at) = (bytes.len() as u64, self.now);
         let event = delivery::object_created(&bucket, path.as_str(), size, &version, who, at);
         self.announce(&event, news);

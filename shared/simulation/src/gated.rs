@@ -120,6 +120,11 @@ impl Blobs for GatedBlobs {
         self.inner.range(path, from, length).await
     }
 
+    async fn range_of(&self, path: &BlobPath, version: &str, from: u64, length: u64) -> Result<Bytes> {
+        self.shared.gate.before("blobs.range", path).await?;
+        self.inner.range_of(path, version, from, length).await
+    }
+
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {
         self.shared.gate.before("blobs.writer", path).await?;
         let inner = self.inner.writer(path, expect).await?;

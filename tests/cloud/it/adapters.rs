@@ -29,7 +29,8 @@ async fn the_table_on_dynamodb_conforms() {
 async fn files_on_s3_conform() {
     let Some(server) = Server::start() else { return };
     let make = async || Stack::make(&server).clients().blobs() as Arc<dyn Blobs>;
-    blobs::blobs_with(make, tasks).await;
+    blobs::blobs_with(&make, tasks).await;
+    blobs::with_versions(&make).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,15 @@
 //! Whether the real executables do on AWS what the handlers do in memory, for the same input.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cloud::{Answer, Fault, Function, Server, Stack};
 use domain::input::ObjectCreated;
 use domain::key::prefix;
 use domain::row::{Applied, Part, Ticket, Upload};
 use domain::{Actor, BlobPath, Digest, Draft, Envelope, Event, Input, Key, Pipeline, PipelineName, Time};
-use ports::{Blobs, BlobsExt as _, Commit, Committed, Records, RecordsExt as _, Write, ledger};
+use local::{Directory, SqliteRecords};
+use ports::{Blobs, BlobsExt as _, Commit, Committed, Handler as _, Records, RecordsExt as _, Write, ledger};
 use serde_json::{Value, json};
 use simulation::World;
 
@@ -97,7 +99,7 @@ fn path(text: &str) -> BlobPath {
 /// parts with their digests, and what happened, without ids and times.
 #[derive(Debug, PartialEq)]
 struct End {
-    uploads: BTreeMap<String, Value>,
+    uploads: BTreeMap<(String, String), Value>,
     parts: Vec<(u64, Digest, Digest, Digest, u64, u64)>,
     kinds: Vec<&'static str>,
     tickets: usize,
@@ -112,7 +114,7 @@ async fn end(records: &dyn Records) -> End {
     assert_eq!(found.findings, [], "the ledger is whole");
     let told = |upload: Upload| {
         let fate = json!([upload.fate, upload.content, upload.bytes, upload.rows_read, upload.rows_bad]);
-        (upload.path.to_string(), fate)
+        ((upload.path.to_string(), upload.content.hex()), fate)
     };
     let mut parts: Vec<_> = parts
         .into_iter()
@@ -136,8 +138,8 @@ fn uploads() -> [(&'static str, &'static str); 3] {
     [("taxi/u1/january.csv", TOLERATED), (ODD, BROKEN), ("taxi/again.csv", TOLERATED)]
 }
 
-/// The same story in memory.
-async fn in_memory() -> End {
+/// The same story in memory: all of it lands, then all of it is handled.
+async fn in_memory(uploads: &[(&str, &str)]) -> End {
     let world = World::new();
     given(&*world.records, &*world.blobs, world.clock.now()).await;
     let ingest = ingest::Ingest {
@@ -145,19 +147,47 @@ async fn in_memory() -> End {
         blobs: world.blobs.clone(),
         incoming: world.incoming.clone(),
     };
-    for (key, content) in uploads() {
-        let input = Input::ObjectCreated(ObjectCreated {
-            bucket: "incoming".into(),
-            key: key.into(),
-            size: Some(content.len() as u64),
-            identity: key.into(),
-            requester: "ann".into(),
-            at: world.clock.now(),
-        });
-        world.incoming.put(&path(key), content.as_bytes()).await.unwrap();
-        world.twice(&ingest, &input).await.unwrap();
+    let mut news = Vec::new();
+    for (key, content) in uploads {
+        let version = world.incoming.insert(&path(key), content.as_bytes().to_vec());
+        news.push(landed(key, content, Some(version), world.clock.now()));
+    }
+    for input in &news {
+        world.twice(&ingest, input).await.unwrap();
     }
     end(&*world.records).await
+}
+
+/// The news of an object, where a version is named or none.
+fn landed(key: &str, content: &str, version: Option<String>, at: Time) -> Input {
+    Input::ObjectCreated(ObjectCreated {
+        bucket: "incoming".into(),
+        key: key.into(),
+        size: Some(content.len() as u64),
+        identity: version.clone().unwrap_or_else(|| Digest::of(content.as_bytes()).short()),
+        version,
+        requester: "ann".into(),
+        at,
+    })
+}
+
+/// The same story over the adapters of one machine.
+async fn on_one_machine(uploads: &[(&str, &str)]) -> End {
+    let folder = tempfile::tempdir().unwrap();
+    let records = Arc::new(SqliteRecords::open(&folder.path().join("ledger.db")).unwrap());
+    let open = |name: &str| Arc::new(Directory::open(&folder.path().join(name)).unwrap());
+    let (blobs, incoming) = (open("blobs"), open("incoming"));
+    let world = World::new();
+    let now = world.clock.now();
+    given(&*records, &*blobs, now).await;
+    let ingest = ingest::Ingest { records: records.clone(), blobs, incoming: incoming.clone() };
+    for (key, content) in uploads {
+        incoming.put(&path(key), content.as_bytes()).await.unwrap();
+        for _ in 0..2 {
+            ingest.handle(&world.cx(now), &landed(key, content, None, now)).await.unwrap();
+        }
+    }
+    end(&*records).await
 }
 
 /// Puts an object into the incoming bucket and answers the news that S3 sends of it.
@@ -189,12 +219,16 @@ async fn an_upload_goes_from_s3_through_ingest_ledger_stream_and_relay_to_the_bu
     let mut late = first.unwrap();
     late["id"] = json!("another");
     assert_eq!(ingest.invoke(&late.to_string()).await, Answer::Response(json!({})));
-    assert_eq!(end(&*table).await, in_memory().await, "as in memory");
+    let ended = end(&*table).await;
+    assert_eq!(ended, in_memory(&uploads()).await, "as in memory");
+    assert_eq!(ended, on_one_machine(&uploads()).await, "as on one machine");
 
     let mut relay = Function::start("relay", &stack.environment()).await;
     let batch = stack.told_by_stream(&server);
     assert!(batch["Records"].as_array().is_some_and(|records| records.len() > 4), "{batch}");
-    for delivery in ["first", "second"] {
+    let mut reordered = batch.clone();
+    reordered["Records"].as_array_mut().unwrap().reverse();
+    for (delivery, batch) in [("first", &reordered), ("second", &batch)] {
         let answer = relay.invoke(&batch.to_string()).await;
         assert_eq!(answer, Answer::Response(json!({ "batchItemFailures": [] })), "{delivery} delivery");
     }
@@ -269,7 +303,74 @@ async fn a_function_that_is_killed_after_its_effect_leaves_what_the_next_one_fin
     for event in [&news[0], &news[1], &news[0], &news[2], &news[1]] {
         assert_eq!(another.invoke(event).await, Answer::Response(json!({})));
     }
-    assert_eq!(end(&*table).await, in_memory().await, "as in memory");
+    assert_eq!(end(&*table).await, in_memory(&uploads()).await, "as in memory");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_written_over_before_it_is_read_is_judged_as_it_was() {
+    let Some(server) = Server::start() else { return };
+    // The announced key and a plain one, each good at first and then broken.
+    let story = ["taxi/u1/january.csv", ODD].map(|key| [(key, TOLERATED), (key, BROKEN)]).concat();
+    let expected = in_memory(&story).await;
+    assert_eq!(expected.uploads.len(), 4, "every version has its fate");
+    for is_reordered in [false, true] {
+        let stack = Stack::make(&server);
+        let table = stack.clients().records();
+        given(&*table, &*stack.clients().blobs(), Time::from_millis(1_767_603_600_000)).await;
+        let mut news = Vec::new();
+        for (key, content) in &story {
+            news.push(land(&server, &stack, key, content).await);
+        }
+        let deliveries = if is_reordered { [1, 0, 3, 2, 0, 1] } else { [0, 1, 2, 3, 0, 1] };
+        let mut ingest = Function::start("ingest", &stack.environment()).await;
+        for place in deliveries {
+            assert_eq!(ingest.invoke(&news[place].to_string()).await, Answer::Response(json!({})));
+        }
+        let end = end(&*table).await;
+        assert_eq!((&end.uploads.len(), &end.parts, end.tickets), (&4, &expected.parts, 0));
+        if !is_reordered {
+            assert_eq!(end, expected, "as in memory");
+        }
+        let uploads = table.all::<Upload>(&Key::partition(&name()), prefix::UPLOAD).await.unwrap();
+        for (_, upload) in uploads {
+            let Upload { path, version, content, .. } = upload.value;
+            let kept = stack.clients().incoming().digest_of(&path, version.as_deref()).await.unwrap();
+            assert_eq!(kept.1, content, "what was judged is kept under the version that is recorded");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_busy_broken_or_silent_leaves_everything_to_the_next_delivery() {
+    let Some(server) = Server::start() else { return };
+    let stack = Stack::make(&server);
+    let table = stack.clients().records();
+    given(&*table, &*stack.clients().blobs(), Time::from_millis(1_767_603_600_000)).await;
+    let mut ingest = Function::start("ingest", &stack.environment()).await;
+    let faults = [
+        (Fault::Throttle, "TransactWriteItems", 60_000, "Retry"),
+        (Fault::Fail, "GET /", 60_000, "Retry"),
+        // With no answer at all, the function answers before its time is over.
+        (Fault::Hang, "", 2_000, "Deadline"),
+    ];
+    for ((key, content), (fault, matching, millis, expected)) in uploads().into_iter().zip(faults) {
+        let news = land(&server, &stack, key, content).await.to_string();
+        server.misbehave(fault, matching, 0, 1_000);
+        match ingest.invoke_within(millis, &news).await {
+            Answer::Error { kind, message } => assert_eq!(kind, expected, "{matching}: {message}"),
+            answer => panic!("{matching}: {answer:?}"),
+        }
+        server.behave();
+        for _ in 0..2 {
+            assert_eq!(ingest.invoke(&news).await, Answer::Response(json!({})), "{matching}");
+        }
+    }
+    assert_eq!(end(&*table).await, in_memory(&uploads()).await, "as in memory");
+    let failed = ingest.end().into_iter().filter(|line| line["fault"].is_string());
+    let told: Vec<(Value, Value)> =
+        failed.map(|line| (line["fault"].clone(), line["level"].clone())).collect();
+    let expected = [("Retry", "WARN"), ("Retry", "WARN"), ("Deadline", "ERROR")];
+    assert_eq!(told, expected.map(|(fault, level)| (json!(fault), json!(level))), "each is logged once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,6 +114,34 @@ async fn a_blob_whose_answer_is_lost_is_not_taken_for_anothers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_piece_of_a_version_is_on_its_way_before_it_is_asked_for() {
+    let Some(server) = Server::start() else { return };
+    let blobs = Stack::make(&server).clients().blobs();
+    let content: Vec<u8> = (0..250u8).cycle().take(2_500).collect();
+    blobs.put(&path("a"), &content).await.unwrap();
+    let version = blobs.head(&path("a")).await.unwrap().unwrap().version.unwrap();
+    blobs.put(&path("a"), b"another").await.unwrap();
+    server.seen();
+    assert!(blobs.range_of(&path("a"), &version, 0, 1_000).await.unwrap() == content[..1_000]);
+    // It comes by itself, so this ends.
+    let mut asked = 0;
+    while asked < 2 {
+        asked += server.seen().iter().filter(|request| request.contains("GET /")).count();
+        tokio::task::yield_now().await;
+    }
+    server.misbehave(Fault::Fail, "GET /", 0, 1_000);
+    assert!(blobs.range_of(&path("a"), &version, 1_000, 1_000).await.unwrap() == content[1_000..2_000]);
+    let failed = blobs.range_of(&path("a"), &version, 2_000, 1_000).await.unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Unavailable, "{failed}");
+    server.behave();
+    // Elsewhere, and on from there.
+    for (from, until) in [(1_500, 2_500), (2_500, 2_500), (0, 1_000), (1_000, 2_000), (2_000, 2_500)] {
+        let read = blobs.range_of(&path("a"), &version, from as u64, 1_000).await.unwrap();
+        assert!(read == content[from..until], "from {from}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_large_events_are_published_within_the_limit_of_a_call() {
     let Some(server) = Server::start() else { return };
     let stack = Stack::make(&server);

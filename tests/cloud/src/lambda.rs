@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -103,10 +104,21 @@ impl Function {
     /// Delivers an event, given as the bytes that Lambda would hand over, and waits for what the
     /// function answers.
     pub async fn invoke(&mut self, payload: &str) -> Answer {
+        // 2100-01-01: a deadline that never comes, so that no test depends on the time it takes.
+        self.invoke_until(4_102_444_800_000, payload).await
+    }
+
+    /// The same where the function has so much time, in milliseconds.
+    #[expect(clippy::disallowed_methods, reason = "Lambda says the deadline by the machine's clock")]
+    pub async fn invoke_within(&mut self, millis: i64, payload: &str) -> Answer {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+        let now = i64::try_from(since.as_millis()).expect("it is before the year 292277026596");
+        self.invoke_until(now + millis, payload).await
+    }
+
+    async fn invoke_until(&mut self, deadline_ms: i64, payload: &str) -> Answer {
         self.count += 1;
         let request = format!("request-{}", self.count);
-        // 2100-01-01: a deadline that never comes, so that no test depends on the time it takes.
-        let deadline_ms = 4_102_444_800_000;
         let invocation = Invocation { request: request.clone(), deadline_ms, payload: payload.into() };
         self.events.send(invocation).expect("the Runtime API runs");
         match self.answers.recv().await {

@@ -75,6 +75,11 @@ impl Server {
         self.post("/_faults", &[], &order);
     }
 
+    /// What was asked for since the last call of this: target, method and path of each request.
+    pub fn seen(&self) -> Vec<String> {
+        serde_json::from_value(self.post("/_seen", &[], &json!({}))).expect("they are texts")
+    }
+
     /// All requests go well again.
     pub fn behave(&self) {
         self.post("/_faults", &[], &json!([]));

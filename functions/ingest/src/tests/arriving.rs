@@ -168,7 +168,7 @@ fn an_object_that_is_gone_is_named_unless_its_fate_is_recorded() {
     block_on(async {
         let (world, ingest) = world().await;
         for key in ["taxi/as_of=soon/a.csv", "taxi/a.csv"] {
-            let input = land(&world, key, GOOD);
+            let input = unversioned(land(&world, key, GOOD));
             world.incoming.delete(&BlobPath::parse(key).unwrap()).await.unwrap();
             match world.twice(&ingest, &input).await {
                 Err(Fault::Reject(reason)) => {
@@ -179,7 +179,7 @@ fn an_object_that_is_gone_is_named_unless_its_fate_is_recorded() {
         }
         let key = announce(&world, "u1", "a.csv", None).await;
         for key in [key.as_str(), "taxi/b.csv"] {
-            let input = land(&world, key, GOOD);
+            let input = unversioned(land(&world, key, GOOD));
             world.twice(&ingest, &input).await.unwrap();
             world.incoming.delete(&BlobPath::parse(key).unwrap()).await.unwrap();
             world.twice(&ingest, &input).await.unwrap();
@@ -197,6 +197,7 @@ fn a_folder_made_in_the_bucket_is_no_upload() {
             key: "taxi/2026/".into(),
             size: Some(0),
             identity: "v1".into(),
+            version: Some("v1".into()),
             requester: "111122223333".into(),
             at: world.clock.now(),
         };

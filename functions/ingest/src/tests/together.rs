@@ -41,6 +41,11 @@ impl Blobs for Pausing<MemoryBlobs> {
         self.0.range(path, from, length).await
     }
 
+    async fn range_of(&self, path: &BlobPath, version: &str, from: u64, length: u64) -> Result<Bytes> {
+        Pause(false).await;
+        self.0.range_of(path, version, from, length).await
+    }
+
     async fn writer(&self, path: &BlobPath, expect: PutExpect) -> Result<Box<dyn BlobWriter>> {
         Pause(false).await;
         self.0.writer(path, expect).await
@@ -75,7 +80,7 @@ impl Records for Pausing<MemoryRecords> {
     }
 }
 
-fn pausing(world: &World) -> Ingest {
+pub(super) fn pausing(world: &World) -> Ingest {
     Ingest {
         records: Arc::new(Pausing(world.records.clone())),
         blobs: Arc::new(Pausing(world.blobs.clone())),
@@ -83,7 +88,7 @@ fn pausing(world: &World) -> Ingest {
     }
 }
 
-fn at(world: &World, seconds: i64) -> Cx {
+pub(super) fn at(world: &World, seconds: i64) -> Cx {
     world.cx(world.clock.now().plus(seconds * Time::SECOND))
 }
 
@@ -145,7 +150,7 @@ fn the_same_bytes_in_two_uploads_at_once_become_one_part() {
 }
 
 /// Handles an input, with something else happening after so many steps of it.
-async fn interrupted(
+pub(super) async fn interrupted(
     ingest: &Ingest,
     (cx, input): (&Cx, &Input),
     steps: usize,
@@ -163,7 +168,7 @@ async fn interrupted(
 }
 
 /// More steps than a handling of one of these uploads takes.
-const STEPS: usize = 24;
+pub(super) const STEPS: usize = 24;
 
 #[test]
 fn a_contract_changed_between_two_deliveries_leaves_the_files_that_were_recorded() {
@@ -203,7 +208,7 @@ fn an_object_replaced_while_it_is_read_never_becomes_a_part_of_both() {
     for steps in 0..STEPS {
         block_on(async {
             let (world, ingest) = world().await;
-            let event = land(&world, "taxi/a.csv", before.clone());
+            let event = unversioned(land(&world, "taxi/a.csv", before.clone()));
             let cx = at(&world, 0);
             let replace = async { drop(land(&world, "taxi/a.csv", after.clone())) };
             match interrupted(&pausing(&world), (&cx, &event), steps, replace).await {

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use domain::BlobPath;
-use ports::{Blobs, Error, ErrorKind, Result};
+use ports::{Error, ErrorKind, Result};
 
 use super::Bucket;
 use crate::error;
@@ -16,10 +16,16 @@ const RESUMES_MAX: usize = 4;
 impl Bucket {
     /// Bytes `[from, from + length)`, as far as there are. Where they break off the rest is asked
     /// for again, of the very same object.
-    pub(super) async fn read(&self, path: &BlobPath, from: u64, length: u64) -> Result<Bytes> {
+    pub(super) async fn read(
+        &self,
+        path: &BlobPath,
+        version: Option<&str>,
+        from: u64,
+        length: u64,
+    ) -> Result<Bytes> {
         if length == 0 || from >= OBJECT_BYTES_MAX {
             let missing = || Error::new(ErrorKind::NotFound, format!("read {path}: not there"));
-            return self.head(path).await?.map(|_| Bytes::new()).ok_or_else(missing);
+            return self.look(path, version).await?.map(|_| Bytes::new()).ok_or_else(missing);
         }
         let end = from.saturating_add(length - 1).min(OBJECT_BYTES_MAX);
         let mut read = BytesMut::new();
@@ -31,6 +37,7 @@ impl Bucket {
                 .get_object()
                 .bucket(&self.bucket)
                 .key(path.as_str())
+                .set_version_id(version.map(str::to_owned))
                 .range(format!("bytes={next}-{end}"))
                 .set_if_match(etag.clone())
                 .send()

@@ -83,7 +83,7 @@ impl Walk<'_> {
                     Err(error) => return Err(error.into()),
                 }
             } else if let Some(bytes) = size_of(folder.as_fd(), path.file_name())? {
-                self.found.push(BlobInfo { path, bytes });
+                self.found.push(BlobInfo { path, bytes, version: None });
             }
         }
         Ok(())

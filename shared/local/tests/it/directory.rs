@@ -61,7 +61,8 @@ fn a_directory_conforms() {
         let root = folder.path().join(made.get().to_string());
         Arc::new(Directory::open(&root).unwrap()) as Arc<dyn Blobs>
     };
-    block_on(conformance::blobs::blobs(make));
+    block_on(conformance::blobs::blobs(&make));
+    block_on(conformance::blobs::without_versions(&make));
 }
 
 #[test]
