@@ -16,6 +16,11 @@ impl Failure {
     pub(crate) fn malformed(why: &str) -> Failure {
         Failure { kind: "Malformed", why: format!("decode the event: {why}") }
     }
+
+    /// Of a handling that the function's time does not suffice for.
+    pub(crate) fn late() -> Failure {
+        Failure { kind: "Deadline", why: "handle the event: the function's time is over".to_owned() }
+    }
 }
 
 impl From<Fault> for Failure {

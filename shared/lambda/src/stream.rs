@@ -4,11 +4,10 @@
 //! in which Lambda goes on from the first record that failed.
 
 use domain::{Envelope, Input};
-use ports::{Cx, Handler};
 use serde_json::{Value, json};
 
-use crate::answer::{Failure, told};
-use crate::deliver;
+use crate::Invocation;
+use crate::answer::Failure;
 
 /// The records of a batch; none where the payload is something else.
 pub(crate) fn records(payload: &Value) -> Option<&[Value]> {
@@ -18,17 +17,17 @@ pub(crate) fn records(payload: &Value) -> Option<&[Value]> {
 }
 
 /// Handles every record, and answers which of them are to be delivered again.
-pub(crate) async fn handle(handler: &dyn Handler, cx: &Cx, records: &[Value], request: &str) -> Value {
+pub(crate) async fn handle(invocation: &Invocation<'_>, records: &[Value]) -> Value {
     let mut failures = Vec::new();
     for record in records {
         // A failure is of one pipeline's chain: the others are not made to wait for it.
         let failure = match envelope(record) {
             Ok(None) => continue,
-            Ok(Some(event)) => deliver(handler, cx, &Input::Event(Box::new(event)), request).await.err(),
+            Ok(Some(event)) => invocation.deliver(&Input::Event(Box::new(event))).await.err(),
             Err(why) => Some(Failure::malformed(&why)),
         };
         if let Some(failure) = failure {
-            told(handler.name(), request, failure);
+            invocation.told(failure);
             let sequence = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
             // Without a number the empty one says that the whole batch is to come again.
             failures.push(json!({ "itemIdentifier": sequence.unwrap_or_default() }));

@@ -55,4 +55,35 @@ mod tests {
             assert_eq!(level(told), expected, "{told:?}");
         }
     }
+
+    /// Says to a process of this very test that it is to panic.
+    const PANICS: &str = "MILLRACE_TEST_PANICS";
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the process that panics is told so")]
+    fn a_panic_is_told_in_a_line_of_json_with_its_place_and_its_event() {
+        if std::env::var(PANICS).is_ok() {
+            telemetry();
+            let span = tracing::info_span!("event", event = "taxi-1");
+            span.in_scope(|| panic!("rows \"and\" rows"));
+        }
+        let ran = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "telemetry::tests::a_panic_is_told_in_a_line_of_json_with_its_place_and_its_event",
+            ])
+            .env(PANICS, "1")
+            .output()
+            .unwrap();
+        assert!(!ran.status.success());
+        let text = String::from_utf8(ran.stdout).unwrap();
+        // The test's own words are no JSON.
+        let lines: Vec<serde_json::Value> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let [line] = lines.as_slice() else { panic!("{text}") };
+        assert_eq!((&line["level"], &line["span"]["event"]), (&"ERROR".into(), &"taxi-1".into()), "{line}");
+        assert_eq!(line["message"], "panicked: rows \"and\" rows");
+        assert!(line["place"].as_str().unwrap().contains("telemetry.rs:"), "{line}");
+        assert!(line["timestamp"].as_str().unwrap().parse::<domain::Time>().is_ok(), "{line}");
+    }
 }

@@ -8,7 +8,7 @@ use ports::{Error, ErrorKind, Fault};
 
 use super::*;
 
-/// Remembers inputs, and fails those of one pipeline.
+/// Remembers inputs, fails those of one pipeline, and never ends with those of another.
 #[derive(Debug, Default)]
 struct Memory(Mutex<Vec<(Input, Cx)>>);
 
@@ -24,6 +24,7 @@ impl Handler for Memory {
             Input::Event(event) if event.pipeline.as_str() == "busy" => {
                 Err(Fault::Retry(Error::new(ErrorKind::Throttled, "publish: too fast")))
             }
+            Input::Event(event) if event.pipeline.as_str() == "endless" => std::future::pending().await,
             Input::Tick { .. } => Err(Fault::Reject("nothing is ever right".into())),
             _ => Ok(()),
         }
@@ -59,12 +60,17 @@ fn record(number: u64, sort: &str, name: &str, value: &str) -> Value {
 
 /// The answer, and what the handler was handed.
 fn answer(payload: &Value) -> (Result<Value, Failure>, Vec<(Input, Cx)>) {
+    answer_by("2100-01-01".parse().unwrap(), payload)
+}
+
+/// The same where Lambda waits until then.
+fn answer_by(deadline: Time, payload: &Value) -> (Result<Value, Failure>, Vec<(Input, Cx)>) {
     let mut context = Context::default();
-    context.deadline = 1_767_603_600_000;
+    context.deadline = u64::try_from(deadline.millis()).unwrap();
     context.xray_trace_id = Some("Root=1-a-b".into());
     let memory = Memory::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let answer = runtime.block_on(invoke(&memory, payload, &context));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let answer = runtime.block_on(Invocation::new(&memory, &context).answer(payload));
     (answer, memory.0.into_inner().unwrap())
 }
 
@@ -76,7 +82,7 @@ fn an_event_of_the_bus_reaches_the_handler_with_its_deadline_and_trace() {
     assert_eq!(told, Ok(json!({})));
     let [(Input::Event(seen), cx)] = seen.as_slice() else { panic!("{seen:?}") };
     assert_eq!(**seen, sent);
-    assert_eq!(cx.deadline, "2026-01-05T09:00:00Z".parse().unwrap());
+    assert_eq!(cx.deadline, "2100-01-01".parse().unwrap());
     assert_eq!(cx.trace.as_deref(), Some("Root=1-a-b"));
 }
 
@@ -116,4 +122,33 @@ fn only_the_records_that_failed_come_again() {
     let seen: Vec<String> = seen.iter().map(|(input, _)| input.id()).collect();
     assert_eq!(seen, ["taxi-1", "busy-1", "taxi-4"]);
     assert_eq!(answer(&json!({"Records": []})).0, Ok(json!({"batchItemFailures": []})));
+}
+
+#[test]
+fn what_outlasts_the_functions_time_is_let_go_and_answered_while_there_is_time() {
+    let endless =
+        json!({"source": "millrace", "detail-type": "RetrainingRequested", "detail": event("endless", 1)});
+    let (told, seen) = answer_by(now().plus(ANSWER_MS + 1_000), &endless);
+    let failure = told.unwrap_err();
+    let expected = ("Deadline", "handle the event: the function's time is over");
+    assert_eq!((failure.kind, failure.why.as_str()), expected);
+    assert_eq!(seen.len(), 1);
+}
+
+#[test]
+fn what_cannot_end_in_time_does_not_begin() {
+    let text = |pipeline, sequence| serde_json::to_string(&event(pipeline, sequence)).unwrap();
+    let batch = json!({"Records": [
+        record(1, "event/000000001", "INSERT", &text("taxi", 1)),
+        record(2, "event/000000001", "INSERT", &text("endless", 1)),
+        record(3, "event/000000002", "INSERT", &text("taxi", 2)),
+    ]});
+    // The first is done, the second takes all the time there is, the third comes again.
+    let (told, seen) = answer_by(now().plus(ANSWER_MS + 1_000), &batch);
+    assert_eq!(told, Ok(json!({"batchItemFailures": [{"itemIdentifier": "2"}, {"itemIdentifier": "3"}]})));
+    let seen: Vec<String> = seen.iter().map(|(input, _)| input.id()).collect();
+    assert_eq!(seen, ["taxi-1", "endless-1"]);
+    let (told, seen) = answer_by(now(), &batch);
+    let all = ["1", "2", "3"].map(|number| json!({"itemIdentifier": number}));
+    assert_eq!((told, seen), (Ok(json!({"batchItemFailures": all})), vec![]));
 }
