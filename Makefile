@@ -1,7 +1,7 @@
 # The verbs of the project. `make demo` and `make test` need a Rust toolchain, a C compiler,
 # make and Python 3, and fetch the rest themselves.
 
-.PHONY: demo real test check aws format bench
+.PHONY: demo real test check aws lambda format bench
 
 # Play the home-insurance story on generated data and show what happens.
 demo:
@@ -26,13 +26,20 @@ check:
 # The AWS adapters and the Lambda executables, against an AWS-compatible server on this machine,
 # and the template as CloudFormation's linter sees it. The packages are always named together:
 # with other features the SDK would be compiled again.
-AWS = --package aws --package lambda --package cloud --package ingest --package relay \
-	--features ingest/lambda,relay/lambda
+FUNCTIONS = ingest relay
+AWS = --package aws --package lambda --package cloud \
+	$(FUNCTIONS:%=--package %) $(FUNCTIONS:%=--features %/lambda)
 aws: .venv/aws
 	cargo clippy $(AWS) --all-targets --quiet -- --deny warnings
 	cargo test $(AWS) --quiet
 	@if [ -x .venv/bin/cfn-lint ]; then .venv/bin/cfn-lint infra/template.yaml; \
 	  else echo "skipped: cfn-lint is not in .venv"; fi
+
+# The executables as they are deployed, from this machine's architecture: zipped into
+# target/lambda, weighed and timed. Ends badly where one is too large or needs too new a C library.
+lambda:
+	cargo build --profile lambda --bins $(FUNCTIONS:%=--package %) $(FUNCTIONS:%=--features %/lambda)
+	python3 tests/benches/lambda.py target/lambda $(FUNCTIONS)
 
 format:
 	cargo fmt --all
