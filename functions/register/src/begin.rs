@@ -1,13 +1,14 @@
 //! How a judgement begins: what is compared with what, and the jobs that predict it.
 
 use domain::row::{Applied, File, Prepared, Run, RunState, Selection, Served};
-use domain::{BlobPath, Event};
+use domain::{BlobPath, Event, PipelineName};
 use engine::csv::Header;
 use engine::features::Features;
+use ports::blobs::PutExpect;
 use ports::handler::decide_again;
 use ports::jobs::Work;
 use ports::records::Typed;
-use ports::{BlobsExt, Error, Fault, Handler as _, Handling, JobSpec, ProgramSpec, Write};
+use ports::{Error, ErrorKind, Fault, Handler as _, Handling, JobSpec, ProgramSpec, Write};
 use tracing::info;
 
 use crate::decide::{self, Feed};
@@ -113,9 +114,36 @@ impl Register {
         let problem = applied.spec.problem;
         let naive = naive::gather(&*self.blobs, train, features.target(), problem).await?;
         let served = Served::of(applied, naive.names());
-        let path = BlobPath::run(handling.pipeline, &run.id, Served::FILE);
-        self.blobs.put(&path, domain::digest::canonical(&served).as_bytes()).await?;
+        let served = self.keep_served(handling.pipeline, &run.id, &served).await?;
+        if served.problem != problem {
+            let reason = "the pipeline's problem changed while this run was under way; ask for a new run";
+            return Err(Stop::Reject(reason.into()));
+        }
         Ok((Candidate { run: run.clone(), prepared, artifact, features, served }, naive))
+    }
+
+    /// Writes down what serving a run's model takes, once: jobs, deployments and checks go by what
+    /// stands there, so a slower delivery under another declaration must not write over it.
+    /// Answers what stands there.
+    async fn keep_served(
+        &self,
+        pipeline: &PipelineName,
+        run: &str,
+        served: &Served,
+    ) -> Result<Served, Error> {
+        let path = BlobPath::run(pipeline, run, Served::FILE);
+        let write = async || {
+            let mut writer = self.blobs.writer(&path, PutExpect::Absent).await?;
+            writer.write(domain::digest::canonical(served).as_bytes()).await?;
+            writer.finish().await
+        };
+        match write().await {
+            Ok(()) => Ok(served.clone()),
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                rows::served(&*self.blobs, pipeline, run).await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Finds the rows that neither model was shown, and writes them down where they are not all.
@@ -149,12 +177,16 @@ impl Register {
         let selection: Selection = rows::document(blobs, &champion.run.selection.path).await?;
         let keep = compare::fair(blobs, prepared, &selection).await?;
         let rows = keep.iter().filter(|keep| **keep).count() as u64;
-        let path = |name: &str| BlobPath::run(handling.pipeline, &candidate.run.id, name);
+        // Which rows are fair depends on the champion alone, so its version is part of the names: a
+        // slower delivery that meets another champion writes over nothing.
+        let path = |name: &str| {
+            BlobPath::run(handling.pipeline, &candidate.run.id, &format!("{name}-{version}.csv"))
+        };
         let (mut input, mut truth, mut note) = (prepared.test.clone(), prepared.truth.clone(), None);
         if rows < keep.len() as u64 {
-            let to = path("compare.csv");
+            let to = path("compare");
             input = compare::copy(blobs, &prepared.test, &to, Header::Absent, &keep, None).await?;
-            let to = path("compare-truth.csv");
+            let to = path("compare-truth");
             truth = compare::copy(blobs, &prepared.truth, &to, Header::Present, &keep, None).await?;
             let shown = keep.len() as u64 - rows;
             note = Some(format!(
@@ -165,7 +197,7 @@ impl Register {
         let theirs = match &columns {
             None => input.clone(),
             Some(columns) => {
-                let to = path("compare-champion.csv");
+                let to = path("compare-champion");
                 compare::copy(blobs, &prepared.test, &to, Header::Absent, &keep, Some(columns)).await?
             }
         };

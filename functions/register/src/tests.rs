@@ -564,3 +564,86 @@ fn a_slower_judgement_under_another_declaration_writes_over_nothing() {
         assert_eq!(Digest::of(&bytes), model.report.digest, "the page that the version names");
     });
 }
+
+/// What stands in the files that a waiting judgement names, against what it says of them.
+async fn names_what_is_there(world: &World, waiting: &rows::Waiting) {
+    for file in waiting.asks().map(|ask| &ask.input).chain([&waiting.truth]) {
+        let bytes = world.blobs.read(&file.path).unwrap();
+        assert_eq!(Digest::of(&bytes), file.digest, "{}", file.path);
+    }
+}
+
+/// Version 2, which withheld other rows, takes over from version 1.
+async fn another_champion(world: &World) {
+    let row = |key: Key| async move { world.row::<serde_json::Value>(&key).await.unwrap() };
+    let mut run = row(rows::run_key(&name(), "old")).await;
+    let selected = selection(&[1], 2_500);
+    let selected = put(world, "runs/newer/selection.json", digest::canonical(&selected).as_bytes()).await;
+    (run["id"], run["selection"]) = ("newer".into(), serde_json::to_value(selected).unwrap());
+    let served = world.blobs.read(&BlobPath::run(&name(), "old", Served::FILE)).unwrap();
+    world.blobs.insert(&BlobPath::run(&name(), "newer", Served::FILE), served);
+    let mut model = row(rows::model_key(&name(), 1)).await;
+    (model["version"], model["run"]) = (2.into(), "newer".into());
+    let key = Key::named(&name(), prefix::ENDPOINT, "taxi");
+    let mut endpoint = row(key.clone()).await;
+    endpoint["champion"] = 2.into();
+    world.records.tamper(&rows::run_key(&name(), "newer"), Some(run));
+    world.records.tamper(&rows::model_key(&name(), 2), Some(model));
+    world.records.tamper(&key, Some(endpoint));
+}
+
+#[test]
+fn a_slower_beginning_that_meets_another_champion_writes_over_nothing() {
+    block_on(async {
+        let (world, trained) = world().await;
+        champion(&world, &[1], 2_000, &inputs()).await;
+        let run_key = rows::run_key(&name(), "new");
+        let seen = world.row::<serde_json::Value>(&run_key).await;
+        let register = register(&world);
+        world.deliver(&register, &trained).await.unwrap();
+        let first = waiting(&world).await.unwrap();
+
+        // The slower delivery has read the run before the first one went on with it.
+        world.records.tamper(&run_key, seen);
+        world.records.tamper(&rows::waiting_key(&name(), "new"), None);
+        another_champion(&world).await;
+        world.deliver(&register, Input::Event(Box::new(again(&world, &trained).await))).await.unwrap();
+        let second = waiting(&world).await.unwrap();
+        assert_ne!(first.candidate.input.digest, second.candidate.input.digest);
+        names_what_is_there(&world, &first).await;
+        names_what_is_there(&world, &second).await;
+    });
+}
+
+/// The same news as another event, so that its commits are not taken for the first one's.
+async fn again(world: &World, trained: &Input) -> domain::Envelope {
+    let Input::Event(envelope) = trained else { panic!() };
+    match world.given_event(&name(), envelope.event.clone()).await {
+        Input::Event(envelope) => *envelope,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_serving_a_run_takes_is_written_once() {
+    block_on(async {
+        let (world, trained) = world().await;
+        let run_key = rows::run_key(&name(), "new");
+        let seen = world.row::<serde_json::Value>(&run_key).await;
+        let register = register(&world);
+        world.deliver(&register, &trained).await.unwrap();
+        let path = BlobPath::run(&name(), "new", Served::FILE);
+        let served = world.blobs.text(&path);
+
+        world.records.tamper(&run_key, seen);
+        world.records.tamper(&rows::waiting_key(&name(), "new"), None);
+        let mut applied = applied(&world).await;
+        applied.spec.problem = ProblemType::Multiclass;
+        let applied = serde_json::to_value(&applied).unwrap();
+        world.records.tamper(&Key::of(&name(), prefix::PIPELINE), Some(applied));
+        world.deliver(&register, Input::Event(Box::new(again(&world, &trained).await))).await.unwrap();
+        assert_eq!(world.blobs.text(&path), served);
+        let RunState::Rejected { reason } = state(&world).await else { panic!() };
+        assert!(reason.starts_with("the pipeline's problem changed"), "{reason}");
+    });
+}
