@@ -52,6 +52,15 @@ pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest answer of an endpoint: SageMaker's.
 pub(crate) const INVOCATION_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How often a server that serves is asked whether it is there.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a server may answer nothing, neither a ping nor a request, before it counts as hung.
+/// One that answers one request at a time says nothing while it works on one, so this is longer
+/// than the longest answer.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(90);
+const _: () = assert!(SILENCE_MAX.as_secs() > INVOCATION_TIMEOUT.as_secs() + PING_EVERY.as_secs());
+
 /// Longest answer to one request of a batch: SageMaker's default of a transform.
 pub(crate) const BATCH_TIMEOUT: Duration = Duration::from_secs(600);
 

@@ -45,6 +45,7 @@ impl Endpoint {
     /// The keeper's thread.
     pub(crate) fn keep(self: &Arc<Self>, shared: &Arc<Shared>) {
         loop {
+            self.listen(shared);
             let next = {
                 let mut standing = self.standing();
                 let log = self.log(shared, standing.serving.as_ref());
@@ -64,6 +65,15 @@ impl Endpoint {
         // The last one who answers a request ends the server.
         let server = self.standing().server.take();
         drop(server);
+    }
+
+    /// Notices a server that hangs.
+    fn listen(&self, shared: &Shared) {
+        // Asking may take seconds, in which nobody must be kept from the standing.
+        let server = self.standing().server.clone();
+        if let Some(server) = server {
+            server.listen(&shared.caller, shared.options.ping_every, shared.options.silence_max);
+        }
     }
 
     fn restore(&self, shared: &Arc<Shared>, put: &Put) {

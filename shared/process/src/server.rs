@@ -1,8 +1,8 @@
 //! How does one server of one model come up, and how does it go?
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use ports::Blobs;
 
@@ -22,6 +22,18 @@ pub(crate) struct Server {
     guarded: Guarded,
     directory: PathBuf,
     begun: Instant,
+    hearing: Mutex<Hearing>,
+}
+
+/// What was last heard of a server.
+#[derive(Clone, Copy, Debug)]
+struct Hearing {
+    /// When it last answered anything.
+    answered: Instant,
+    /// When it was last asked whether it is there.
+    pinged: Instant,
+    /// Whether it was ended because it answered nothing: for how long.
+    hung: Option<Duration>,
 }
 
 /// What bringing up a server needs.
@@ -30,7 +42,7 @@ pub(crate) struct BringUp<'a> {
     pub(crate) supervise: &'a [String],
     pub(crate) boost: &'a [String],
     pub(crate) caller: &'a Caller,
-    pub(crate) ping_deadline: std::time::Duration,
+    pub(crate) ping_deadline: Duration,
     /// Is its own: it is created and removed.
     pub(crate) directory: PathBuf,
     pub(crate) log: PathBuf,
@@ -87,7 +99,9 @@ impl BringUp<'_> {
         let port = free_port()?;
         let program = place.program(&put.program, self.boost, Verb::Serve, place.serve_environment(port));
         let guarded = Guarded::start(self.supervise, &self.directory.join("guard"), program, &self.log)?;
-        Ok(Server { port, guarded, directory: self.directory.clone(), begun: clock::now() })
+        let begun = clock::now();
+        let hearing = Mutex::new(Hearing { answered: begun, pinged: begun, hung: None });
+        Ok(Server { port, guarded, directory: self.directory.clone(), begun, hearing })
     }
 
     fn with_last_line(&self, reason: &str) -> String {
@@ -99,9 +113,42 @@ impl BringUp<'_> {
 }
 
 impl Server {
+    /// It has answered something.
+    pub(crate) fn heard(&self) {
+        self.hearing().answered = clock::now();
+    }
+
+    /// Asks whether it is there, where it is time to, and ends it where it has answered nothing
+    /// for too long: a program that hangs without dying would keep its endpoint silent for ever.
+    pub(crate) fn listen(&self, caller: &Caller, every: Duration, silence_max: Duration) {
+        {
+            let mut hearing = self.hearing();
+            if hearing.pinged.elapsed() < every || hearing.hung.is_some() {
+                return;
+            }
+            hearing.pinged = clock::now();
+        }
+        if caller.ping(self.port) {
+            return self.heard();
+        }
+        let silence = self.hearing().answered.elapsed();
+        if silence >= silence_max {
+            self.hearing().hung = Some(silence);
+            self.guarded.kill();
+        }
+    }
+
+    fn hearing(&self) -> MutexGuard<'_, Hearing> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How it ended, in a sentence; none while it lives.
     pub(crate) fn ended(&self, log: &Path) -> Option<String> {
         let told = self.guarded.ended()?.told();
+        let told = match self.hearing().hung {
+            Some(silence) => format!("answered nothing for {} seconds, and was ended", silence.as_secs()),
+            None => told,
+        };
         Some(match log::last_line(log) {
             Some(line) => format!("{told}: {line}"),
             None => told,
@@ -109,7 +156,7 @@ impl Server {
     }
 
     /// How long it has lived.
-    pub(crate) fn age(&self) -> std::time::Duration {
+    pub(crate) fn age(&self) -> Duration {
         self.begun.elapsed()
     }
 

@@ -18,7 +18,7 @@ use ports::jobs::check_name;
 use ports::{Blobs, EndpointSpec, EndpointStatus, Endpoints, Error, ErrorKind, Reply, Result};
 use tracing::error;
 
-use crate::bound::{INVOCATION_TIMEOUT, PING_DEADLINE};
+use crate::bound::{INVOCATION_TIMEOUT, PING_DEADLINE, PING_EVERY, SILENCE_MAX};
 use crate::http::{Caller, Request};
 use crate::invocation::{Answer, Invocation, VARIANT, capture_line, capture_path, mint};
 use crate::jobs::{OnChange, own, words};
@@ -50,10 +50,16 @@ pub struct ServerOptions {
     pub capture: Capturing,
     /// Longest start of a server before its configuration counts as failed.
     pub ping_deadline: Duration,
+    /// How often a server that serves is asked whether it is there.
+    pub ping_every: Duration,
+    /// How long a server may answer nothing, neither a ping nor a request, before it is ended and
+    /// started again.
+    pub silence_max: Duration,
 }
 
 impl ServerOptions {
-    /// A minute for a server to start, and nobody to tell.
+    /// A minute for a server to start, a minute and a half of silence before it counts as hung,
+    /// and nobody to tell.
     pub fn new(
         directory: impl Into<PathBuf>,
         blobs: Arc<dyn Blobs>,
@@ -71,6 +77,8 @@ impl ServerOptions {
             clock,
             capture,
             ping_deadline: PING_DEADLINE,
+            ping_every: PING_EVERY,
+            silence_max: SILENCE_MAX,
         }
     }
 }
@@ -288,6 +296,9 @@ impl Shared {
 
     fn invoke(&self, name: &str, server: &Server, request: &Request<'_>) -> Result<Reply> {
         let reply = self.caller.invoke(server.port, request);
+        if reply.is_ok() {
+            server.heard();
+        }
         reply.map_err(|error| Error::new(error.kind(), format!("endpoint {name}")).because(error))
     }
 

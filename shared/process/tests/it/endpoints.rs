@@ -133,6 +133,24 @@ fn a_server_that_died_is_started_again() {
 }
 
 #[test]
+fn a_server_that_hangs_without_dying_is_ended_and_started_again() {
+    let setting = Setting::new();
+    let options = ServerOptions {
+        ping_every: Duration::from_millis(10),
+        silence_max: Duration::from_secs(1),
+        ..setting.endpoints()
+    };
+    let servers = Servers::open(options).unwrap();
+    put(&setting, &servers, "m");
+    assert_eq!(setting.told(), ("taxi".into(), "IN_SERVICE".into()));
+    let first = ask(&servers, "pid\n").unwrap();
+    // It stops where it stands: connections are still taken, and nothing is ever answered.
+    assert_eq!(ask(&servers, "hang\n"), Err(ErrorKind::Unavailable));
+    assert_eq!(setting.told(), ("taxi".into(), "IN_SERVICE".into()));
+    assert_ne!(ask(&servers, "pid\n").unwrap(), first);
+}
+
+#[test]
 fn what_served_serves_again_when_its_owner_is_back_and_ends_with_it() {
     let setting = Setting::new();
     let servers = Servers::open(setting.endpoints()).unwrap();

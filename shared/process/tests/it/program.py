@@ -104,6 +104,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if body == "die\n":
             os._exit(1)
+        if body == "hang\n":
+            os.kill(os.getpid(), signal.SIGSTOP)
         if body == "pid\n":
             return self.answer(200, f"{os.getpid()}\n")
         if body == "headers\n":
