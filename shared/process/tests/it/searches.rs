@@ -16,7 +16,7 @@ use crate::setting::{Setting, eventually, path, training};
 fn search(name: &str, asked: &[(&str, &str)], changes: Value) -> JobSpec {
     let mut tuning = json!({
         "objective": {"metric": "loss", "type": "minimize"},
-        "ranges": {"integer": {"x": {"min": 1, "max": 100}}},
+        "ranges": {"integer": {"x": {"min": 1, "max": 100, "scaling": "linear"}}},
         "limits": {"max_trials": 6, "max_parallel": 2},
         "strategy": "random", "seed": 3,
     });
