@@ -289,9 +289,9 @@ fn every_crash_and_every_lost_reply_ends_as_the_calm_does() {
     spine.settle(WELL, Move::Up);
     spine.upload(1, 100, 40);
     // From here on hyperparameters are searched for.
-    let searching = Declared { note: 1, ..declared };
+    let searching = Declared { note: 1, ..declared() };
     spine.ask("ana", "/api/pipelines", &searching.application());
-    spine.settle();
+    spine.settle(WELL, Move::Up);
     spine.upload(2, 100, 0);
     spine.ask("bianca", &path("models/2/approve"), &json!({ "reason": "better" }));
     spine.settle(WELL, Move::Up);
