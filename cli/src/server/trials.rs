@@ -95,7 +95,7 @@ mod tests {
             "curve": [{"resource": 1, "value": 0.5}, {"resource": 30, "value": 0.25}],
         }))
         .unwrap();
-        let told = "booster dart, eta 0.1235, max_depth 12";
-        assert_eq!(row(&trial), ["7", "stopped", "0.25", "30", "1 200", told, "behind"]);
+        let told = "booster dart, eta 0.12346, max_depth 12";
+        assert_eq!(row(&trial), ["7", "stopped", "0.25", "30", "1,200", told, "behind"]);
     }
 }

@@ -106,6 +106,8 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(1)
         if body == "hang\n":
             os.kill(os.getpid(), signal.SIGSTOP)
+            # The signal may stop the other threads first.
+            wait_for("/nowhere")
         if body == "pid\n":
             return self.answer(200, f"{os.getpid()}\n")
         if body == "headers\n":
