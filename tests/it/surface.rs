@@ -56,7 +56,8 @@ fn help_says_what_there_is_and_how_it_is_used() {
       invoke       Ask an endpoint for predictions
       labels       Send the truth about earlier predictions
       events       What happened, from the ledger
-      lineage      Everything that a version is made of; or what came of a part, or what is behind an answer
+      lineage      Everything that a version is made of; or what came of a part, or what is behind an
+                   answer
       audit        Hold the ledger against itself, or against a head that was kept elsewhere
       redrive      Deliver once more what a function could not handle
       fetch        Write a report or another recorded file

@@ -242,7 +242,8 @@ impl Footer {
         let wrong = |found: &str| {
             Problem::new(file, "part").found(found).expected("a Parquet file written by Millrace")
         };
-        let metadata = match window::footer(file, file_bytes, tail)? {
+        let is_no_part = |problem: Problem| wrong(&problem.found);
+        let metadata = match window::footer(file, file_bytes, tail).map_err(is_no_part)? {
             FooterBytes::Need(needed) => return Ok(Tail::Need(needed)),
             FooterBytes::Ready(metadata) => metadata,
         };

@@ -109,6 +109,8 @@ impl DataReport {
             text::count(self.rows_bad)
         )];
         lines.extend(self.reasons.iter().map(|reason| format!("  {}", text::terminal(reason))));
+        // A reason may be longer than a line, and ends with what to do.
+        let whole = lines.len();
         for violation in &self.violations {
             let column = violation.column.as_deref().unwrap_or("the file");
             let mark = if violation.severity == Severity::Error { "✕" } else { "!" };
@@ -133,8 +135,10 @@ impl DataReport {
             let unknown = format!("! the contract does not know: {}", self.unknown_columns.join(", "));
             lines.push(text::terminal(&unknown).into_owned());
         }
-        let cut = |line: &String| text::cut(line, width.max(40)).into_owned();
-        lines.iter().map(cut).collect::<Vec<_>>().join("\n")
+        for line in &mut lines[whole..] {
+            *line = text::cut(line, width.max(40)).into_owned();
+        }
+        lines.join("\n")
     }
 }
 

@@ -189,12 +189,11 @@ impl Node {
 }
 
 /// Puts problems of a file where the fields they name stand, as far as the file has them:
-/// `evaluation.maximum.rmse`, `slices.0.column`; in a list, where the item stands that was found.
-/// A problem with a place keeps it.
+/// `evaluation.maximum.rmse`, `slices.0.column`. A problem with a place keeps it.
 pub fn place(text: &str, problems: &mut [Problem]) {
     let Ok(tree) = tree("", text) else { return };
     for problem in problems.iter_mut().filter(|problem| problem.line.is_none()) {
-        let found = problem.field.as_deref().and_then(|path| tree.place_of(path, &problem.found));
+        let found = problem.field.as_deref().and_then(|path| tree.place_of(path));
         let Some((line, position)) = found else { continue };
         problem.line = Some(line);
         problem.position = Some(position);
@@ -203,7 +202,7 @@ pub fn place(text: &str, problems: &mut [Problem]) {
 
 impl Node {
     /// Line and column of the last part of a path that is there; none if not even its first is.
-    fn place_of(&self, path: &str, found: &str) -> Option<(u64, u64)> {
+    fn place_of(&self, path: &str) -> Option<(u64, u64)> {
         let (stands, inside, rest) = match &self.value {
             // A key may hold dots of its own, so that keys are tried and not the path taken apart.
             Value::Map(pairs) => pairs.iter().find_map(|(key, value)| {
@@ -218,19 +217,14 @@ impl Node {
             _ => return None,
         };
         match rest.strip_prefix('.') {
-            Some(rest) => inside.place_of(rest, found).or(stands.place()),
-            None => inside.culprit(stands, found).place(),
+            Some(rest) => inside.place_of(rest).or(stands.place()),
+            None => inside.or_name(stands).place(),
         }
     }
 
-    /// What to point at in a value: the item that was found, or the value itself if it begins on
-    /// the line of its name.
-    fn culprit<'a>(&'a self, name: &'a Node, found: &str) -> &'a Node {
-        let item = match &self.value {
-            Value::List(items) => items.iter().find(|item| item.as_text().is_some() && item.shown() == found),
-            _ => None,
-        };
-        item.unwrap_or(if self.line == name.line { self } else { name })
+    /// What to point at: a value that begins on the line of its name, else the name.
+    fn or_name<'a>(&'a self, name: &'a Node) -> &'a Node {
+        if self.line == name.line { self } else { name }
     }
 
     fn place(&self) -> Option<(u64, u64)> {
