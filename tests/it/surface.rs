@@ -98,7 +98,8 @@ fn help_says_what_there_is_and_how_it_is_used() {
 
     Arguments:
       <PIPELINE>  The pipeline
-      <FILE>...   Tables: CSV with a header, JSON Lines (either packed with gzip or zstd, or not), or Parquet
+      <FILE>...   Tables: CSV with a header, JSON Lines (either packed with gzip or zstd, or not), or
+                  Parquet
 
     Options:
           --as-of <TIME>       The business time of the rows: a date or an RFC 3339 time; now where none
@@ -266,11 +267,15 @@ fn a_played_life_can_be_looked_at() {
     $ millrace models home-insurance
      VERSION  AT          APPROVAL     ASKED FOR BY       COMPARED WITH  METRICS           BINDING
      1        2026-03-01  approved by  bianca             –              mae 91.426, mape  xxxxxxxxxxxx
-              09:00:00    carlos                                         0.15917, r2
+              09:00:00    carlos                                         0.15917,
+                                                                         median_ae
+                                                                         62.843, r2
                                                                          0.85732, rmse
                                                                          133.64
      2        2026-04-30  approved by  function:drift     version 1      mae 125.93, mape  xxxxxxxxxxxx
-              12:00:00    carlos                                         0.16676, r2
+              12:00:00    carlos                                         0.16676,
+                                                                         median_ae
+                                                                         78.803, r2
                                                                          0.87276, rmse
                                                                          210.09
     ");
@@ -285,7 +290,7 @@ fn a_played_life_can_be_looked_at() {
         7  2026-03-01T09:00:00.000Z  started job home-insurance-train-xxxxxxxxxxxx
         8  2026-03-01T09:00:00.000Z  trained a model in N s (xxxxxxxxxxxx)
         9  2026-03-01T09:00:00.000Z  asked the candidate to predict the withheld rows
-       10  2026-03-01T09:00:00.000Z  registered version 1, waiting for approval: the candidate beats the naive baseline: mean squared error 17,861 against 125,336 of the naive baseline (difference −107,475, 95 % interval −123,972 to −93,081)
+       10  2026-03-01T09:00:00.000Z  registered version 1, waiting for approval: the candidate beats the naive baseline: mean squared error 17,861 against 125,336 of the naive baseline (difference −107,475, 95 % interval −125,796 to −93,616)
        11  2026-03-01T09:00:00.000Z  carlos approved version 1
        12  2026-03-01T09:00:00.000Z  bringing up version 1 for home-insurance
        13  2026-03-01T09:00:00.000Z  home-insurance now serves version 1 (16 golden requests answered right)
@@ -300,7 +305,7 @@ fn a_played_life_can_be_looked_at() {
        22  2026-04-30T12:00:00.000Z  started job home-insurance-train-xxxxxxxxxxxx
        23  2026-04-30T12:00:00.000Z  trained a model in N s (xxxxxxxxxxxx)
        24  2026-04-30T12:00:00.000Z  asked the candidate and champion version 1 to predict the withheld rows
-       25  2026-04-30T12:00:00.000Z  registered version 2, waiting for approval: the candidate beats the champion: mean squared error 44,137 against 102,726 of the champion (difference −58,589, 95 % interval −81,648 to −40,987)
+       25  2026-04-30T12:00:00.000Z  registered version 2, waiting for approval: the candidate beats the champion: mean squared error 44,137 against 102,726 of the champion (difference −58,589, 95 % interval −83,979 to −43,661)
        26  2026-04-30T12:00:00.000Z  carlos approved version 2
        27  2026-04-30T12:00:00.000Z  bringing up version 2 for home-insurance
        28  2026-04-30T12:00:00.000Z  home-insurance now serves version 2 (16 golden requests answered right)
@@ -413,12 +418,23 @@ fn errors_say_what_was_tried_on_what_and_why_not() {
     let contract = small::example("contract.yaml");
     fs::write(folder.join("contract.yaml"), contract.replace("logicalType: boolean", "logicalType: maybe"))
         .unwrap();
-    assert_snapshot!(failed("alice", &["apply", "pipeline.yaml"], 1), @r#"error: contract.yaml:54:22: alarm.logicalType: not enforced: found "maybe", expected string, integer, number, boolean, date or timestamp"#);
+    assert_snapshot!(failed("alice", &["apply", "pipeline.yaml"], 1), @r#"
+    error: contract.yaml:54:22: alarm.logicalType: not enforced: found "maybe", expected string, integer, number, boolean, date or timestamp
+               |
+            54 |         logicalType: maybe
+               |                      ^
+    "#);
     let misspelt = small::declaration(&[("time: quoted_at", "time: quotedat"), ("[quote_id]", "[quote]")]);
     small::declare(&folder, &misspelt);
     assert_snapshot!(failed("alice", &["apply", "pipeline.yaml"], 1), @r#"
-    error: pipeline.yaml: entity: unknown column: found "quote", expected one of quote_id, quoted_at, region, wall_type, build_year, floor_area, bedrooms, market_value, claims_before, alarm, claim_cost
-           pipeline.yaml: time: unknown column: found "quotedat", expected one of quote_id, quoted_at, region, wall_type, build_year, floor_area, bedrooms, market_value, claims_before, alarm, claim_cost
+    error: pipeline.yaml:7:9: entity: unknown column: found "quote", expected one of quote_id, quoted_at, region, wall_type, build_year, floor_area, bedrooms, market_value, claims_before, alarm, claim_cost
+              |
+            7 | entity: [quote]
+              |         ^
+           pipeline.yaml:8:7: time: unknown column: found "quotedat", expected one of quote_id, quoted_at, region, wall_type, build_year, floor_area, bedrooms, market_value, claims_before, alarm, claim_cost
+              |
+            8 | time: quotedat
+              |       ^
     "#);
 
     small::apply(&server, &small::declaration(&[]));
