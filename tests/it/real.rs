@@ -27,6 +27,7 @@ entity: [instant]
 training: {hyperparameters: {num_round: 8, max_depth: 4}}
 evaluation: {baselines: false, margin: 1000000000.0, slices: [{column: season}]}
 approval: {approvers: [bianca]}
+retraining: {on: []}
 ";
 
 /// Every column is declared as what its file holds.
