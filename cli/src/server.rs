@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod budget;
 mod clock;
 mod invoke;
 mod ledger;
@@ -71,6 +72,16 @@ Example:
 
 With --wait, exit code 3 where the run ends without a version.")]
     Train(ask::TrainArguments),
+    /// What runs may take this month, what they took, and which are held.
+    #[command(after_help = "Example:\n  millrace budget home-insurance")]
+    Budget(look::PipelineArguments),
+    /// Let the runs that are held go over their budget.
+    #[command(after_help = "\
+Example:
+  millrace lift home-insurance --reason 'the tariff changes on Monday'
+
+Only an approver of the pipeline can, and it lets only the runs that are held now.")]
+    Lift(budget::LiftArguments),
     /// Let a version into production.
     #[command(after_help = "\
 Examples:
@@ -159,6 +170,8 @@ impl Command {
             Command::Trials(arguments) => trials::trials(&client, arguments, form),
             Command::Models(arguments) => look::models(&client, arguments, form),
             Command::Train(arguments) => ask::train(&client, arguments, form),
+            Command::Budget(arguments) => budget::budget(&client, arguments, form),
+            Command::Lift(arguments) => budget::lift(&client, arguments, form),
             Command::Approve(arguments) => ask::approve(&client, arguments, form),
             Command::Reject(arguments) => ask::reject(&client, arguments, form),
             Command::Rollback(arguments) => ask::rollback(&client, arguments, form),

@@ -16,8 +16,8 @@ use ports::{
 };
 use serde_json::json;
 use simulation::check::invariant::{
-    APPROVED, ASKS, CAUSED, ENDS, FILES, FROZEN, Invariant, JOBS_OWNED, NOTICES, NUMBERS, ONCE, PUBLISHED,
-    ROWS, SERVES, UPLOADS,
+    APPROVED, ASKS, BUDGET, CAUSED, ENDS, FILES, FROZEN, Invariant, JOBS_OWNED, NOTICES, NUMBERS, ONCE,
+    PUBLISHED, ROWS, SERVES, UPLOADS,
 };
 use simulation::deployment::{Compose, Functions, Ports};
 
@@ -44,6 +44,10 @@ enum Break {
     NumberSkipped,
     /// The policy is not asked.
     AnyoneApproves,
+    /// The budget is not asked.
+    BudgetForgotten,
+    /// A run keeps nothing free for its jobs.
+    NothingReserved,
     /// Facts change without an event.
     EventsDropped,
     /// A page is named and not written.
@@ -79,7 +83,9 @@ fn ways() -> Vec<(Break, Vec<Invariant>)> {
         (Break::BadRowsForgotten, vec![ROWS]),
         (Break::SelectionUnfrozen, vec![FROZEN]),
         (Break::NumberSkipped, vec![NUMBERS]),
-        (Break::AnyoneApproves, vec![APPROVED]),
+        (Break::AnyoneApproves, vec![APPROVED, BUDGET]),
+        (Break::BudgetForgotten, vec![BUDGET]),
+        (Break::NothingReserved, vec![BUDGET]),
         (Break::EventsDropped, vec![CAUSED, ENDS]),
         (Break::PageUnwritten, vec![FILES]),
         (Break::BytesChanged, vec![FILES]),
@@ -227,6 +233,9 @@ impl BrokenRecords {
                 {
                     value["parts"] = json!([]);
                 }
+                Break::NothingReserved if write.key.sort.starts_with("run/") => {
+                    value["spend"]["reserved"] = json!({ "training": 0, "prediction": 0 });
+                }
                 Break::NumberSkipped if write.key.sort == "counts" => {
                     value["runs"] = json!(value["runs"].as_u64().unwrap_or(0) + 1);
                 }
@@ -241,12 +250,18 @@ impl BrokenRecords {
 impl Records for BrokenRecords {
     async fn get(&self, key: &Key) -> Result<Option<Record>> {
         let mut found = self.inner.get(key).await?;
-        if self.how == Break::AnyoneApproves
-            && key.sort == "pipeline"
+        if key.sort == "pipeline"
             && let Some(record) = &mut found
         {
-            let policy = &mut record.value["spec"]["approval"];
-            *policy = json!({ "approvers": ["ana", "bianca", "carlos", "dora"], "four_eyes": false });
+            let spec = &mut record.value["spec"];
+            match self.how {
+                Break::AnyoneApproves => {
+                    spec["approval"] =
+                        json!({ "approvers": ["ana", "bianca", "carlos", "dora"], "four_eyes": false });
+                }
+                Break::BudgetForgotten => spec["budget"] = json!({}),
+                _ => {}
+            }
         }
         Ok(found)
     }

@@ -276,7 +276,7 @@ enum Move {
 const WELL: JobEnd = JobEnd::Well(2);
 
 fn declared() -> Declared {
-    Declared { margin: 50.0, cooldown: 0, test: 0.5, note: 0 }
+    Declared { margin: 50.0, cooldown: 0, test: 0.5, budget: None, note: 0 }
 }
 
 #[test]
@@ -348,6 +348,16 @@ fn every_crash_and_every_lost_reply_ends_as_a_life_without_luck_does() {
             spine.settle(WELL, moved);
         }
     }
+    spine.part = "a run that is held for its budget and let";
+    spine.ends = Ends::Same;
+    spine.calm.apply(&Declared { budget: Some(9_000), note: 2, ..declared() });
+    spine.calm.settle();
+    let runs = spine.calm.facts().runs.len();
+    run(&mut spine, JobEnd::Well(0));
+    assert_eq!(spine.calm.facts().runs.len(), runs, "it is held");
+    spine.ask("carlos", &path("budget"), &json!({ "reason": "worth it" }));
+    spine.settle(JobEnd::Well(0), Move::Up);
+    assert_eq!(spine.calm.facts().runs.len(), runs + 1, "it was let");
     assert_eq!(spine.calm.facts().endpoints[NAME].champion, 1, "what served goes on");
-    println!("{}", spine.end(50));
+    println!("{}", spine.end(56));
 }

@@ -21,6 +21,9 @@ use crate::toy::{Declared, NAME, captured, csv};
 /// How much worse than the champion a version may be; the first lets nearly all pass.
 const MARGINS: [f64; 3] = [50.0, 0.5, 0.0];
 
+/// Job-seconds of a month: a run may take 10,800 or with a search 18,000, and takes some hundred.
+const BUDGETS: [Option<u64>; 4] = [None, None, Some(20_000), Some(9_000)];
+
 /// Shares of the rows that are withheld.
 const TESTS: [f64; 3] = [0.5, 0.4, 0.3];
 
@@ -63,7 +66,13 @@ impl Crowd {
         let margin = MARGINS[choose.pick(3)];
         let cooldown = [0, 1, 24][choose.pick(3)];
         // Every other declaration searches, from the first or from the second on.
-        let declared = Declared { margin, cooldown, test: TESTS[0], note: usize::from(cooldown == 1) };
+        let declared = Declared {
+            margin,
+            cooldown,
+            test: TESTS[0],
+            budget: BUDGETS[choose.pick(4)],
+            note: usize::from(cooldown == 1),
+        };
         let mut crowd = Crowd { declared, acts, asked: BTreeMap::new(), files: Vec::new(), count: 0 };
         crowd.apply(deployment);
         while let Some(task) = deployment.tasks().first().copied() {
@@ -109,6 +118,12 @@ impl Crowd {
         let models = rows(deployment, &pipeline(), "model/");
         let pending = models.iter().find(|(_, model)| model["approval"]["state"] == json!("pending"));
         pending.and_then(|(_, model)| model["version"].as_u64())
+    }
+
+    /// Whether a run is held for its budget.
+    fn holds(deployment: &Deployment) -> bool {
+        let asks = rows(deployment, &pipeline(), "waiting/train/ask-");
+        asks.iter().any(|(_, ask)| !ask["held"].is_null())
     }
 
     fn upload(&mut self, deployment: &mut Deployment, choose: &mut dyn Choose, news: News) {
@@ -176,6 +191,11 @@ impl People for Crowd {
             self.ask(deployment, who, &path, &said, Purpose::Event);
             return self.acts > 0;
         }
+        if Crowd::holds(deployment) && choose.pick(3) == 0 {
+            let who = ["bianca", "carlos", "dora"][choose.pick(3)];
+            self.ask(deployment, who, &path("budget"), &said, Purpose::Event);
+            return self.acts > 0;
+        }
         match choose.pick(21) {
             0..=5 => self.upload(deployment, choose, news),
             6..=10 => {
@@ -222,6 +242,7 @@ impl People for Crowd {
                 self.declared.note += 1;
                 self.declared.margin = MARGINS[choose.pick(3)];
                 self.declared.test = TESTS[choose.pick(3)];
+                self.declared.budget = BUDGETS[choose.pick(4)];
                 self.apply(deployment);
             }
         }

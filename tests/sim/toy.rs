@@ -38,6 +38,8 @@ pub(crate) struct Declared {
     pub(crate) cooldown: u32,
     /// The share of the rows that is withheld.
     pub(crate) test: f64,
+    /// Job-seconds of a month; none where nothing is bounded.
+    pub(crate) budget: Option<u64>,
     /// Counts declarations, so that each differs. Every other one searches for hyperparameters.
     pub(crate) note: usize,
 }
@@ -49,8 +51,10 @@ const SEARCH: &str = ", hyperparameters: {seed: 1}, tuning: {objective: {metric:
 impl Declared {
     /// The declaration as `apply` sends it.
     pub(crate) fn application(&self) -> serde_json::Value {
-        let Declared { margin, cooldown, test, note } = self;
+        let Declared { margin, cooldown, test, budget, note } = self;
         let search = if note % 2 == 1 { SEARCH } else { "" };
+        let budget =
+            budget.map_or(String::new(), |most| format!("budget: {{per_month: {{seconds: {most}}}}}\n"));
         let pipeline = format!(
             "\
 name: {NAME}
@@ -65,7 +69,7 @@ evaluation: {{baselines: false, margin: {margin:?}, confidence: 0.9}}
 approval: {{approvers: [bianca, carlos], four_eyes: true}}
 monitoring: {{window_days: 3, every_hours: 1, minimum_rows: 20}}
 retraining: {{on: [data, drift], minimum_new_rows: 60, cooldown_hours: {cooldown}}}
-notices:
+{budget}notices:
   - {{to: file}}
 "
         );

@@ -181,6 +181,11 @@ impl Client {
         self.post(&Client::at(pipeline, "rollback"), &said)
     }
 
+    /// Lets the runs that are held go over their budget.
+    pub(crate) fn lift(&self, pipeline: &PipelineName, reason: &str) -> Result<Value, Failure> {
+        self.post(&Client::at(pipeline, "budget"), &json!({ "reason": reason }))
+    }
+
     /// Asks for a drift check now.
     pub(crate) fn check(&self, pipeline: &PipelineName) -> Result<Value, Failure> {
         self.post(&Client::at(pipeline, "drift"), &json!({}))

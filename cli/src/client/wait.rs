@@ -72,6 +72,10 @@ impl RunStory {
             Event::TrainingRequested { run, .. } if ours && self.run.is_none() => {
                 self.run = Some(run.clone())
             }
+            // It goes on once somebody lets it, which may be never.
+            Event::RunHeld { .. } if ours && self.run.is_none() => {
+                return Some(Ending::Badly(Outcome::of(envelope, None)));
+            }
             Event::ModelRegistered { run, version, .. } if self.is(run, ours) => {
                 return Some(Ending::Well(Outcome::of(envelope, Some(*version))));
             }

@@ -60,6 +60,8 @@ struct Summary {
     champion: Option<u32>,
     pending: Vec<u32>,
     busy: Vec<Busy>,
+    #[serde(default)]
+    held: u64,
     last_check: Option<LastCheck>,
 }
 
@@ -128,7 +130,10 @@ fn summary_row(summary: &Summary) -> Vec<String> {
         Some(progress) => format!("{} {}, {progress}", run.number, run.state),
         None => format!("{} {}", run.number, run.state),
     };
-    let busy: Vec<String> = summary.busy.iter().map(busy).collect();
+    let mut busy: Vec<String> = summary.busy.iter().map(busy).collect();
+    if summary.held > 0 {
+        busy.push(format!("{} held: see `millrace budget`", count(summary.held)));
+    }
     let runs = match busy.is_empty() {
         true => count(summary.runs),
         false => format!("{} ({})", count(summary.runs), busy.join(", ")),
@@ -237,7 +242,7 @@ pub(super) fn runs(client: &Client, arguments: &RunsArguments, form: Form) -> Do
     Ok(ExitCode::SUCCESS)
 }
 
-fn read<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, Failure> {
+pub(super) fn read<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, Failure> {
     T::deserialize(value)
         .map_err(|error| Failure::Unreadable(format!("the server's answer is not of this version: {error}")))
 }
@@ -280,6 +285,11 @@ fn run_facts(run: &Run) -> Vec<(&'static str, String)> {
     if run.seconds > 0 {
         facts.push(("trained", format!("in {} s", count(run.seconds))));
     }
+    let (word, seconds) = match run.state.is_over() {
+        true => ("used", run.takes().total()),
+        false => ("reserved", run.takes().total()),
+    };
+    facts.push((word, format!("{} job-seconds", count(seconds))));
     if let Some(tuned) = &run.tuned {
         facts.push((
             "best trial",

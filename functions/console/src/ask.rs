@@ -14,14 +14,14 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
-use crate::decide::not_an_approver;
+use crate::decide::{is_approver, not_an_approver};
 use crate::{Console, Granted, NAME, Refusal, may_approve, rollback_target};
 
 /// What most requests say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Said {
-    reason: String,
+pub(crate) struct Said {
+    pub(crate) reason: String,
     binding: Option<Digest>,
     version: Option<u32>,
 }
@@ -108,7 +108,7 @@ impl Console {
     ) -> Granted {
         let said: Said = body(request)?;
         if self.was_accepted(cx, pipeline, request, "approve").await? {
-            return Ok(accepted(Committed::Before));
+            return Ok(accepted_before());
         }
         let applied = self.applied(pipeline).await?.value;
         let Typed { version: read, value: mut model } = self.model(pipeline, version).await?;
@@ -136,7 +136,7 @@ impl Console {
             return Err(Refusal::Because(400, "say why the version is rejected (--reason)".into()));
         }
         if self.was_accepted(cx, pipeline, request, "reject").await? {
-            return Ok(accepted(Committed::Before));
+            return Ok(accepted_before());
         }
         let applied = self.applied(pipeline).await?.value;
         let Typed { version: read, value: mut model } = self.model(pipeline, version).await?;
@@ -156,13 +156,10 @@ impl Console {
     pub(crate) async fn rollback(&self, cx: &Cx, pipeline: &PipelineName, request: &Request) -> Granted {
         let said: Said = body(request)?;
         if self.was_accepted(cx, pipeline, request, "rollback").await? {
-            return Ok(accepted(Committed::Before));
+            return Ok(accepted_before());
         }
         let applied = self.applied(pipeline).await?.value;
-        let policy = &applied.spec.approval;
-        let named =
-            request.actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
-        if !named {
+        if !is_approver(&request.actor, &applied) {
             return Err(Refusal::Because(403, not_an_approver(&request.actor, &applied)));
         }
         let endpoint = applied.spec.endpoint().to_string();
@@ -221,7 +218,7 @@ impl Console {
     }
 
     /// Commits what a person asked for; a repeat of the same request is harmless.
-    async fn accept(&self, plan: Plan) -> Granted {
+    pub(crate) async fn accept(&self, plan: Plan) -> Granted {
         Ok(accepted(plan.commit(&*self.records).await?))
     }
 
@@ -237,6 +234,11 @@ impl Console {
         let commit = Plan::caused(NAME, cx, &request.id, pipeline, step).into_commit();
         Ok(self.records.get(&handled_key(pipeline, &commit.id)).await?.is_some())
     }
+}
+
+/// What is answered to a request that was accepted before.
+pub(crate) fn accepted_before() -> Response {
+    accepted(Committed::Before)
 }
 
 fn accepted(committed: Committed) -> Response {

@@ -3,6 +3,12 @@
 use domain::row::{Applied, ApprovalState, Endpoint, Model};
 use domain::{Actor, Digest};
 
+/// Whether the policy names someone; an unknown actor fails closed.
+pub(crate) fn is_approver(actor: &Actor, applied: &Applied) -> bool {
+    let approvers = &applied.spec.approval.approvers;
+    actor.name().is_some_and(|name| approvers.iter().any(|approver| approver == name))
+}
+
 /// Whether someone may let a pending version into production, or turn it down.
 ///
 /// The actor must be named in the policy under which the pipeline is applied now; with four
@@ -25,8 +31,7 @@ pub fn may_approve(
         }
     }
     let policy = &applied.spec.approval;
-    let named = actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
-    if !named {
+    if !is_approver(actor, applied) {
         return Err(not_an_approver(actor, applied));
     }
     if policy.four_eyes && (*actor == model.requested_by || *actor == applied.by) {
@@ -74,8 +79,7 @@ pub fn may_reapply(actor: &Actor, before: &Applied, after: &domain::Pipeline) ->
     if *policy == after.approval {
         return Ok(());
     }
-    let named = actor.name().is_some_and(|name| policy.approvers.iter().any(|approver| approver == name));
-    if named {
+    if is_approver(actor, before) {
         return Ok(());
     }
     Err(format!(

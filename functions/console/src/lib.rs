@@ -5,6 +5,7 @@
 
 mod apply;
 mod ask;
+mod budget;
 mod decide;
 mod lineage;
 mod pages;
@@ -94,7 +95,7 @@ impl Console {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match (request.method.as_str(), segments.as_slice()) {
             ("GET", []) => self.overview_page().await,
-            ("GET", ["pipelines", name, rest @ ..]) => self.page(&pipeline(name)?, rest, &request).await,
+            ("GET", ["pipelines", name, rest @ ..]) => self.page(cx, &pipeline(name)?, rest, &request).await,
             ("GET", ["api", "status"]) => self.status(cx).await,
             ("GET", ["api", "pipelines"]) => self.pipelines().await,
             ("POST", ["api", "pipelines"]) => self.apply(cx, &request).await,
@@ -110,6 +111,7 @@ impl Console {
                         self.part_lineage(&name, number(part)?.into()).await
                     }
                     ("GET", ["predictions", id]) => self.prediction(cx, &name, id).await,
+                    ("GET", ["budget"]) => self.budget(cx, &name).await,
                     ("GET", [collection]) => self.list(&name, collection).await,
                     ("GET", [collection, id]) => self.one(&name, collection, id).await,
                     ("POST", ["uploads"]) => self.ticket(cx, &name, &request).await,
@@ -120,6 +122,7 @@ impl Console {
                     ("POST", ["models", version, "reject"]) => {
                         self.reject(cx, &name, number(version)?, &request).await
                     }
+                    ("POST", ["budget"]) => self.lift(cx, &name, &request).await,
                     ("POST", ["rollback"]) => self.rollback(cx, &name, &request).await,
                     ("POST", ["labels"]) => self.labels(cx, &name, &request).await,
                     ("POST", ["drift"]) => self.request_check(cx, &name, &request).await,
@@ -133,9 +136,9 @@ impl Console {
 
 impl Console {
     /// The pages of one pipeline.
-    async fn page(&self, name: &PipelineName, path: &[&str], request: &Request) -> Granted {
+    async fn page(&self, cx: &Cx, name: &PipelineName, path: &[&str], request: &Request) -> Granted {
         match path {
-            [] => self.pipeline_page(name).await,
+            [] => self.pipeline_page(cx, name).await,
             ["parts", part] => self.part_page(name, number(part)?.into()).await,
             ["runs", run] => self.run_page(name, number(run)?.into()).await,
             ["models"] => self.comparison_page(name).await,

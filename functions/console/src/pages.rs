@@ -10,7 +10,7 @@ use domain::{Envelope, Key, PipelineName};
 use engine::page::{Cell, Html, Page, Tone, table};
 use ports::http::Response;
 use ports::records::Typed;
-use ports::{Error, RecordsExt};
+use ports::{Cx, Error, RecordsExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ impl Console {
     }
 
     /// One pipeline: its uploads, runs, versions, checks and newest events.
-    pub(crate) async fn pipeline_page(&self, name: &PipelineName) -> Granted {
+    pub(crate) async fn pipeline_page(&self, cx: &Cx, name: &PipelineName) -> Granted {
         let applied = self.applied(name).await?.value;
         let summary = self.summary(name).await?;
         let mut page = Page::new(name.as_str())
@@ -77,7 +77,11 @@ impl Console {
         page = page
             .section("Model versions", self.models_table(name).await?)
             .section("Drift checks", checks_table(&self.checks_of(name, None).await?))
-            .section("Runs", self.runs_table(name).await?)
+            .section("Runs", self.runs_table(name).await?);
+        if let Some(budget) = self.budget_section(name, cx.now).await? {
+            page = page.section("Budget", budget);
+        }
+        page = page
             .section("Uploads", self.uploads_table(name).await?)
             .section("Events", self.events_table(name).await?);
         Ok(Response::html(200, page.finish()))
@@ -251,7 +255,7 @@ fn report_link(file: &File, label: &str) -> Html {
     Html::link(&format!("/api/blobs/{}", file.path), label)
 }
 
-fn some(headers: &[&str], rows: &[Vec<Cell>]) -> Html {
+pub(crate) fn some(headers: &[&str], rows: &[Vec<Cell>]) -> Html {
     if rows.is_empty() { Html::note("None yet.") } else { table(headers, rows) }
 }
 

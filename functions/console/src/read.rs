@@ -80,6 +80,7 @@ impl Console {
             "endpoint": applied.spec.endpoint(),
             "pending": pending,
             "busy": busy,
+            "held": self.held(name).await?.len(),
             "last_check": last.map(|check| json!({
                 "verdict": check.verdict, "at": check.at, "version": check.version, "summary": check.summary,
             })),

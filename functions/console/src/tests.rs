@@ -264,6 +264,59 @@ fn an_upload_gets_one_ticket_and_a_place_that_cannot_be_left() {
 }
 
 #[test]
+fn an_approver_lets_what_is_held_go_over_the_budget_once() {
+    let console = console();
+    let declared =
+        format!("{PIPELINE}budget: {{per_month: {{seconds: 600, money: 2}}, prices: {{training: 3.6}}}}\n");
+    assert_eq!(ask(&console, "ana", "POST", "/api/pipelines", "1", &application(&declared)).0, 200);
+    let path = "/api/pipelines/home-insurance/budget";
+    let said = json!({ "reason": "worth it" });
+    let (status, answer) = ask(&console, "carlos", "POST", path, "2", &said);
+    assert_eq!(
+        (status, answer["error"].as_str()),
+        (409, Some("no run of home-insurance is held for its budget"))
+    );
+
+    let name: PipelineName = "home-insurance".parse().unwrap();
+    let held = domain::row::Ask {
+        trigger: domain::pipeline::Trigger::Request,
+        cause: "c".into(),
+        correlation: "c".into(),
+        by: Actor::person("bianca"),
+        cycle: 0,
+        at: Time::from_millis(0),
+        reason: "to see".into(),
+        waits: "too dear".into(),
+        held: Some("r1".into()),
+        lifted: None,
+    };
+    let cx = Cx { now: Time::from_millis(0), deadline: Time::MAX, trace: None, clock: Default::default() };
+    let mut plan = ports::handler::Plan::caused("train", &cx, "9", &name, "hold");
+    plan.write(ports::Write::insert(Key::waiting(&name, "train", "ask-request-r1"), &held));
+    block_on(plan.commit(&*console.records)).unwrap();
+
+    let (_, shown) = ask(&console, "ana", "GET", path, "3", &Value::Null);
+    assert_eq!((shown["month"].as_str(), &shown["held"][0]["run"]), (Some("1970-01"), &json!("r1")));
+    assert_eq!(shown["taken"], json!({ "seconds": 0, "money": 0.0 }));
+    let (_, page) = ask(&console, "ana", "GET", "/pipelines/home-insurance", "4", &Value::Null);
+    assert!(
+        page.as_str().unwrap().contains("too dear") && page.as_str().unwrap().contains("0 of 600"),
+        "{page}"
+    );
+
+    for (who, body, status) in
+        [("ana", &said, 403), ("carlos", &json!({}), 400), ("carlos", &said, 202), ("carlos", &said, 202)]
+    {
+        assert_eq!(ask(&console, who, "POST", path, "5", body).0, status, "{who} {body}");
+    }
+    let (_, events) = ask(&console, "ana", "GET", "/api/pipelines/home-insurance/events", "6", &Value::Null);
+    let events = events["items"].as_array().unwrap();
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[1]["envelope"]["data"], json!({ "runs": ["r1"], "reason": "worth it" }));
+    assert_eq!(events[1]["line"], "carlos let a run go over the budget: worth it");
+}
+
+#[test]
 fn labels_are_received_once_and_refused_with_row_and_column() {
     let console = console();
     ask(&console, "ana", "POST", "/api/pipelines", "1", &application(PIPELINE));

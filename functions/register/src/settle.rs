@@ -19,11 +19,15 @@ impl Register {
         let mut attempt = 0;
         loop {
             let Some(waiting) = self.records.read::<Waiting>(&key).await? else { return Ok(()) };
-            let run = rows::run(&*self.records, handling.pipeline, id).await?;
+            let mut run = rows::run(&*self.records, handling.pipeline, id).await?;
             if !matches!(run.value.state, RunState::Predicting { .. }) {
                 return Ok(());
             }
-            let outcome = match self.judged(handling, &run.value, &waiting.value).await {
+            let judged = self.judged(handling, &run.value, &waiting.value).await;
+            if !matches!(judged, Ok(None)) {
+                run.value.spend.used.prediction = self.predicted_for(&waiting.value).await?;
+            }
+            let outcome = match judged {
                 Ok(None) => return Ok(()),
                 Ok(Some(judgement)) => match self.conclude(handling, run, waiting, judgement).await {
                     Ok(outcome) => outcome,
@@ -41,6 +45,20 @@ impl Register {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Seconds that the jobs of a judgement took.
+    async fn predicted_for(&self, waiting: &Waiting) -> Result<u64, Error> {
+        let mut seconds = 0;
+        for ask in waiting.asks() {
+            match self.jobs.status(&ask.job).await {
+                Ok(status) => seconds += status.seconds,
+                // The predictions were there before.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(seconds)
     }
 
     /// The judgement, once every prediction is there.

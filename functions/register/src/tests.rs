@@ -142,6 +142,7 @@ async fn run(world: &World, id: &str, number: u64) -> Run {
         prepared: Some(prepared(world).await),
         artifact: Some(put(world, &format!("runs/{id}/model.tar.gz"), id.as_bytes()).await),
         seconds: 1,
+        spend: Default::default(),
         tuned: None,
         champion: None,
         evaluation: None,

@@ -1,17 +1,18 @@
 //! How what asks for a run gets one, waits for it, or is turned away.
 
+use domain::budget::{JobSeconds, Spend};
 use domain::key::prefix;
 use domain::pipeline::Trigger;
-use domain::row::{Applied, Counts, File, Part, Run, RunState, SelectedPart, Selection};
-use domain::{BlobPath, Digest, Event, Key, digest};
+use domain::row::{Applied, Ask, Counts, File, Part, Run, RunState, SelectedPart, Selection};
+use domain::{Actor, BlobPath, Digest, Event, Key, digest};
 use ports::handler::{Plan, decide_again};
 use ports::records::Typed;
 use ports::{BlobsExt, Committed, Error, Fault, Handler as _, Handling, RecordsExt, Write};
 use tracing::info;
 
 use crate::decide::{self, Decision, Seen};
-use crate::rows::{self, Ask, Planned};
-use crate::{Stop, Train, cut};
+use crate::rows::{self, Planned};
+use crate::{Stop, Train, cut, job};
 
 /// Whether an ask has just come or has waited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,27 @@ impl Train {
         first
     }
 
+    /// A person let runs go over the budget: those that are still held for it are planned.
+    pub(crate) async fn lift(
+        &self,
+        handling: Handling<'_>,
+        runs: &[String],
+        by: &Actor,
+    ) -> Result<(), Fault> {
+        let mut first = Ok(());
+        for ask in rows::waiting::<Ask>(&*self.records, handling.pipeline, "ask-").await? {
+            if !ask.held.as_ref().is_some_and(|held| runs.contains(held)) {
+                continue;
+            }
+            let ask = Ask { lifted: Some(by.clone()), ..ask };
+            if let Err(fault) = self.answer(handling, ask, Origin::Woken).await {
+                info!(pipeline = %handling.pipeline, fault = %fault, "a run that was let could not be planned");
+                first = first.and(Err(fault));
+            }
+        }
+        first
+    }
+
     /// Asks for a run where the declared time has passed.
     pub(crate) async fn consider_schedule(&self, handling: Handling<'_>) -> Result<(), Fault> {
         let (pipeline, now) = (handling.pipeline, handling.cx.now);
@@ -67,7 +89,7 @@ impl Train {
         if !decide::is_due(&applied.spec.retraining, runs.last(), now) {
             return Ok(());
         }
-        self.consider(handling, Ask::of_schedule(pipeline, runs.last(), now)).await
+        self.consider(handling, rows::asked_by_schedule(pipeline, runs.last(), now)).await
     }
 
     async fn answer(&self, handling: Handling<'_>, ask: Ask, origin: Origin) -> Result<Committed, Fault> {
@@ -89,7 +111,7 @@ impl Train {
         origin: Origin,
     ) -> Result<Result<Committed, Error>, Fault> {
         let (records, pipeline) = (&*self.records, handling.pipeline);
-        let key = rows::ask_key(pipeline, ask.trigger);
+        let key = rows::ask_key(pipeline, ask);
         let waiting = records.read::<Ask>(&key).await?;
         let overtaken = match (&waiting, origin) {
             (Some(row), Origin::New) => row.value.at > ask.at,
@@ -97,7 +119,12 @@ impl Train {
             (None, Origin::New) => false,
             (None, Origin::Woken) => true,
         };
-        let id = ask.run(pipeline);
+        // What is asked again waits as it did.
+        let ask = &match (origin, &waiting) {
+            (Origin::New, Some(row)) if row.value.cause == ask.cause => row.value.clone(),
+            _ => ask.clone(),
+        };
+        let id = rows::run_of(ask, pipeline);
         if overtaken || rows::run(records, pipeline, &id).await?.is_some() {
             return Ok(Ok(Committed::Before));
         }
@@ -108,7 +135,7 @@ impl Train {
         info!(pipeline = %pipeline, trigger = ?ask.trigger, run = %id, decision = ?decision, "a run was asked for");
 
         let moment = if origin == Origin::New { "ask" } else { "wake" };
-        let mut plan = handling.plan(self.name(), &format!("{moment} {:?}", ask.trigger));
+        let mut plan = handling.plan(self.name(), &format!("{moment} {:?} {id}", ask.trigger));
         plan.correlate(&ask.correlation);
         if let Decision::Grant { reason } = &decision {
             match self.freeze(handling, &id, &known).await {
@@ -121,14 +148,24 @@ impl Train {
             }
         }
         match decision {
-            Decision::Wait(waits) if ask.trigger != Trigger::Schedule => {
-                let ask = Ask { waits, ..ask.clone() };
+            Decision::Wait(waits) if ask.trigger != Trigger::Schedule || waiting.is_some() => {
+                let ask = Ask { waits, held: None, ..ask.clone() };
                 if waiting.as_ref().is_none_or(|row| row.value != ask) {
                     plan.write(Write::put(key, waiting.map(|row| row.version), &ask));
                 }
             }
             // A schedule is asked for by every tick, so nothing has to wait for it.
             Decision::Wait(_) => {}
+            Decision::Hold(bound) => {
+                let was_held = waiting.as_ref().is_some_and(|row| row.value.held.as_ref() == Some(&id));
+                if !was_held {
+                    plan.emit(Event::RunHeld { run: id.clone(), reason: bound.clone() });
+                }
+                let ask = Ask { waits: bound, held: Some(id), ..ask.clone() };
+                if waiting.as_ref().is_none_or(|row| row.value != ask) {
+                    plan.write(Write::put(key, waiting.map(|row| row.version), &ask));
+                }
+            }
             Decision::Refuse(reason) => {
                 plan.emit(Event::TrainingFailed { run: id, reason });
                 done_waiting(&mut plan, key, waiting);
@@ -218,6 +255,11 @@ fn planned(
         prepared: None,
         artifact: None,
         seconds: 0,
+        spend: Spend {
+            reserved: job::reserved(applied),
+            used: JobSeconds::default(),
+            lifted: ask.lifted.clone(),
+        },
         tuned: None,
         champion: None,
         evaluation: None,

@@ -1,10 +1,10 @@
 //! Whether there is to be a run: the rules that an ask is held against, in their order.
 
 use domain::pipeline::{Retraining, Trigger};
-use domain::row::{Applied, Part, Run, RunState};
-use domain::{Time, limit};
+use domain::row::{Applied, Ask, Part, Run, RunState};
+use domain::{Time, budget, limit};
 
-use crate::rows::Ask;
+use crate::job;
 
 /// What an ask is held against.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,8 @@ pub enum Decision {
     },
     /// Not yet: for what it waits, the same text as long as it waits for the same.
     Wait(String),
+    /// Not before a person lets it go over the budget: which bound it breaks.
+    Hold(String),
     /// Nobody needs it any more, or the declaration does not ask for it.
     Drop(String),
     /// What a person asked for cannot be: why, in one sentence.
@@ -69,6 +71,24 @@ impl Seen<'_> {
 
 /// What becomes of an ask.
 pub fn decide(ask: &Ask, seen: &Seen<'_>) -> Decision {
+    match wanted(ask, seen) {
+        Decision::Grant { reason } if ask.lifted.is_none() => match over_budget(seen) {
+            Some(bound) => Decision::Hold(bound),
+            None => Decision::Grant { reason },
+        },
+        other => other,
+    }
+}
+
+/// Which bound of the budget a run planned now would break.
+fn over_budget(seen: &Seen<'_>) -> Option<String> {
+    let run = job::reserved(seen.applied);
+    let taken = budget::taken(seen.runs, seen.now);
+    seen.applied.spec.budget.exceeded(run, taken, &seen.now.month())
+}
+
+/// What becomes of an ask whatever it takes.
+fn wanted(ask: &Ask, seen: &Seen<'_>) -> Decision {
     let (rows, minimum) = (seen.rows(), seen.applied.spec.training.minimum_rows);
     let too_few = (rows < minimum)
         .then(|| format!("{rows} accepted rows are fewer than the {minimum} of training.minimum_rows"));

@@ -17,9 +17,21 @@ const PREPARATION: i64 = 15 * 60 * Time::SECOND;
 
 /// The next thing that happens to a run.
 enum Step {
-    Started { job: String, prepared: Prepared },
-    Completed { artifact: File, seconds: u64, tuned: Option<Tuned> },
-    Failed { reason: String },
+    Started {
+        job: String,
+        prepared: Prepared,
+    },
+    Completed {
+        artifact: File,
+        seconds: u64,
+        used: u64,
+        tuned: Option<Tuned>,
+    },
+    /// After so many job-seconds.
+    Failed {
+        reason: String,
+        used: u64,
+    },
 }
 
 impl Train {
@@ -65,7 +77,7 @@ impl Train {
         let pipeline = handling.pipeline;
         let step = match self.start(pipeline, planned, run).await {
             Ok((job, prepared)) => Step::Started { job, prepared },
-            Err(Stop::Fail(reason)) => Step::Failed { reason },
+            Err(Stop::Fail(reason)) => Step::Failed { reason, used: 0 },
             Err(Stop::Fault(fault)) => return Err(fault),
         };
         self.record(handling, planned, step).await
@@ -103,9 +115,17 @@ impl Train {
                 None => None,
             },
         };
+        let seconds = status.seconds;
+        // A search takes what its trials take, of which several may run at once.
+        let used = match &found.trials {
+            Some(Ok((_, trials))) => {
+                trials.trials.iter().map(|trial| trial.seconds).sum::<u64>().max(seconds)
+            }
+            Some(Err(_)) | None => seconds,
+        };
         let step = match outcome(&status.state, found) {
-            Ok(Left { model, tuned }) => Step::Completed { artifact: model, seconds: status.seconds, tuned },
-            Err(reason) => Step::Failed { reason },
+            Ok(Left { model, tuned }) => Step::Completed { artifact: model, seconds, used, tuned },
+            Err(reason) => Step::Failed { reason, used },
         };
         self.record(handling, planned, step).await
     }
@@ -136,13 +156,13 @@ impl Train {
     async fn start_again(&self, handling: Handling<'_>, planned: &Planned, run: &Run) -> Result<(), Fault> {
         let Some(prepared) = &run.prepared else {
             let reason = "the run has no prepared rows".to_owned();
-            return self.record(handling, planned, Step::Failed { reason }).await;
+            return self.record(handling, planned, Step::Failed { reason, used: 0 }).await;
         };
         info!(pipeline = %handling.pipeline, run = %run.id, "the job of a run is not there; it is started again");
         let job = job::of(handling.pipeline, &run.id, &planned.applied, prepared);
         match self.jobs.start(&job).await.map_err(Stop::from) {
             Ok(_) => Ok(()),
-            Err(Stop::Fail(reason)) => self.record(handling, planned, Step::Failed { reason }).await,
+            Err(Stop::Fail(reason)) => self.record(handling, planned, Step::Failed { reason, used: 0 }).await,
             Err(Stop::Fault(fault)) => Err(fault),
         }
     }
@@ -199,13 +219,13 @@ impl Step {
         let run = run.to_owned();
         match self {
             Step::Started { job, .. } => Event::TrainingStarted { run, job: job.clone() },
-            Step::Completed { artifact, seconds, tuned } => Event::TrainingCompleted {
+            Step::Completed { artifact, seconds, tuned, .. } => Event::TrainingCompleted {
                 run,
                 artifact: artifact.clone(),
                 seconds: *seconds,
                 tuned: tuned.clone(),
             },
-            Step::Failed { reason } => Event::TrainingFailed { run, reason: reason.clone() },
+            Step::Failed { reason, .. } => Event::TrainingFailed { run, reason: reason.clone() },
         }
     }
 
@@ -215,13 +235,17 @@ impl Step {
                 run.state = RunState::Training { job: job.clone() };
                 run.prepared = Some(prepared.clone());
             }
-            Step::Completed { artifact, seconds, tuned } => {
+            Step::Completed { artifact, seconds, used, tuned } => {
                 run.state = RunState::Trained;
                 run.artifact = Some(artifact.clone());
                 run.seconds = *seconds;
+                run.spend.used.training = *used;
                 run.tuned = tuned.clone();
             }
-            Step::Failed { reason } => run.state = RunState::Failed { reason: reason.clone() },
+            Step::Failed { reason, used } => {
+                run.state = RunState::Failed { reason: reason.clone() };
+                run.spend.used.training = *used;
+            }
         }
     }
 }

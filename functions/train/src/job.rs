@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use domain::budget::JobSeconds;
 use domain::pipeline::{ProblemType, Program};
 use domain::row::{Applied, Prepared, Tuned};
-use domain::tuning::text_of;
+use domain::tuning::{Tuning, text_of};
 use domain::{BlobPath, PipelineName, limit};
 use ports::{JobSpec, ProgramSpec, Work};
 
@@ -41,8 +42,6 @@ pub(crate) fn of(pipeline: &PipelineName, run: &str, applied: &Applied, prepared
             timeout_seconds: trial_seconds,
         };
     };
-    // Without a limit of its own a search may take as long as all its trials, one by one.
-    let most = u64::from(tuning.limits.max_trials.unwrap_or(limit::TRIALS_MAX)) * trial_seconds;
     JobSpec {
         name: format!("{SEARCH}{run}"),
         program,
@@ -54,8 +53,28 @@ pub(crate) fn of(pipeline: &PipelineName, run: &str, applied: &Applied, prepared
             trials: trials(pipeline, run),
             trial_seconds,
         },
-        timeout_seconds: tuning.limits.max_runtime_seconds.unwrap_or(most.min(*limit::SEARCH_SECONDS.end())),
+        timeout_seconds: search_seconds(tuning, trial_seconds),
     }
+}
+
+/// The longest that a search may take. Without a limit of its own that is as long as all its
+/// trials, one by one.
+fn search_seconds(tuning: &Tuning, trial_seconds: u64) -> u64 {
+    let trials = u64::from(tuning.limits.max_trials.unwrap_or(limit::TRIALS_MAX));
+    let most = (trials * trial_seconds).min(*limit::SEARCH_SECONDS.end());
+    tuning.limits.max_runtime_seconds.unwrap_or(most)
+}
+
+/// The most that the jobs of a run may take before they are stopped: of its training or of every
+/// trial that its search may run at once, and of the predictions by candidate and champion.
+pub(crate) fn reserved(applied: &Applied) -> JobSeconds {
+    let training = &applied.spec.training;
+    let seconds = training.timeout_minutes * 60;
+    let training = match &training.tuning {
+        None => seconds,
+        Some(tuning) => search_seconds(tuning, seconds) * u64::from(tuning.limits.max_parallel),
+    };
+    JobSeconds { training, prediction: 2 * seconds }
 }
 
 /// The declared hyperparameters as text. Boost is also told the type of the problem, which it could

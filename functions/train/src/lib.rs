@@ -4,7 +4,8 @@
 //! `TrainingRequested`, its started job with `TrainingStarted`, and its end with
 //! `TrainingCompleted` or `TrainingFailed`. Where the declaration says how hyperparameters are
 //! searched for, the job is a search, and the best trial's model is the run's. What asked for a run and cannot have it yet waits as a
-//! row, and so does every run that is not over.
+//! row, and so does every run that is not over. A run whose jobs may take more than the budget has
+//! left is held with `RunHeld`, until a month begins, the declaration changes or a person lifts it.
 
 // Whether there is a run.
 pub mod ask;
@@ -110,14 +111,15 @@ impl Train {
     async fn event(&self, handling: Handling<'_>, envelope: &Envelope) -> Result<(), Fault> {
         match &envelope.event {
             Event::RetrainingRequested { reason } => {
-                self.consider(handling, rows::Ask::of_request(envelope, reason)).await
+                self.consider(handling, rows::asked_by_request(envelope, reason)).await
             }
             Event::DriftDetected { cycle, summary, .. } => {
-                self.consider(handling, rows::Ask::of_drift(envelope, *cycle, summary)).await
+                self.consider(handling, rows::asked_by_drift(envelope, *cycle, summary)).await
             }
+            Event::BudgetLifted { runs, .. } => self.lift(handling, runs, &envelope.actor).await,
             Event::PartAccepted { upload, .. } => {
                 let by = rows::uploader(&*self.records, handling.pipeline, upload).await?;
-                self.consider(handling, rows::Ask::of_data(envelope, by)).await?;
+                self.consider(handling, rows::asked_by_data(envelope, by)).await?;
                 self.reconsider(handling).await
             }
             Event::TrainingRequested { run, .. } | Event::TrainingStarted { run, .. } => {

@@ -2,7 +2,7 @@
 
 use domain::key::prefix;
 use domain::pipeline::Trigger;
-use domain::row::{Applied, Counts, Part, Run, Upload};
+use domain::row::{Applied, Ask, Counts, Part, Run, Upload};
 use domain::{Actor, BlobPath, Envelope, Key, PipelineName, Time};
 use ports::handler::id_of;
 use ports::records::Typed;
@@ -13,79 +13,58 @@ use serde::{Deserialize, Serialize};
 /// A selection's manifest or compiled features: some hundred bytes a part or a column.
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What asks for a run; where it cannot have one yet it waits (`waiting/train/ask-<trigger>`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
-    /// What asks.
-    pub trigger: Trigger,
-    /// The id of the input that asked first: the run's id derives from it, so that whoever grants
-    /// it, there is one run.
-    pub cause: String,
-    /// The story it belongs to.
-    pub correlation: String,
-    /// Who stands behind it.
-    pub by: Actor,
-    /// Retrainings since a person last had a hand in it.
-    pub cycle: u32,
-    /// When it was asked.
-    pub at: Time,
-    /// Why, in one sentence; empty where the numbers at the time of planning say it.
-    pub reason: String,
-    /// What it waits for, in one sentence; empty while nobody has looked.
-    #[serde(default)]
-    pub waits: String,
+/// A person asks.
+pub(crate) fn asked_by_request(envelope: &Envelope, reason: &str) -> Ask {
+    Ask { reason: reason.to_owned(), ..asked(envelope, Trigger::Request, envelope.actor.clone()) }
 }
 
-impl Ask {
-    /// A person asks.
-    pub fn of_request(envelope: &Envelope, reason: &str) -> Ask {
-        Ask { reason: reason.to_owned(), ..Ask::of(envelope, Trigger::Request, envelope.actor.clone()) }
-    }
+/// A part was accepted: whoever uploaded it has a hand in what is learned from it.
+pub(crate) fn asked_by_data(envelope: &Envelope, uploader: Option<Actor>) -> Ask {
+    asked(envelope, Trigger::Data, uploader.unwrap_or_else(|| envelope.actor.clone()))
+}
 
-    /// A part was accepted: whoever uploaded it has a hand in what is learned from it.
-    pub fn of_data(envelope: &Envelope, uploader: Option<Actor>) -> Ask {
-        Ask::of(envelope, Trigger::Data, uploader.unwrap_or_else(|| envelope.actor.clone()))
-    }
+/// A check found drift. `cycle` is the detection's: it counts the run it asks for already.
+pub(crate) fn asked_by_drift(envelope: &Envelope, cycle: u32, summary: &str) -> Ask {
+    let ask = asked(envelope, Trigger::Drift, Actor::function("drift"));
+    Ask { cycle, reason: summary.to_owned(), ..ask }
+}
 
-    /// A check found drift. `cycle` is the detection's: it counts the run it asks for already.
-    pub fn of_drift(envelope: &Envelope, cycle: u32, summary: &str) -> Ask {
-        let ask = Ask::of(envelope, Trigger::Drift, Actor::function("drift"));
-        Ask { cycle, reason: summary.to_owned(), ..ask }
+/// The declared time has passed since the newest run. Every tick that finds it so asks with the
+/// same cause.
+pub(crate) fn asked_by_schedule(pipeline: &PipelineName, newest: Option<&Run>, now: Time) -> Ask {
+    let cause = id_of(pipeline.as_str(), &format!("schedule after {:?}", newest.map(|run| &run.id)));
+    Ask {
+        trigger: Trigger::Schedule,
+        correlation: cause.clone(),
+        cause,
+        by: Actor::function("train"),
+        cycle: 0,
+        at: now,
+        reason: String::new(),
+        waits: String::new(),
+        held: None,
+        lifted: None,
     }
+}
 
-    /// The declared time has passed since the newest run. Every tick that finds it so asks with
-    /// the same cause.
-    pub fn of_schedule(pipeline: &PipelineName, newest: Option<&Run>, now: Time) -> Ask {
-        let cause = id_of(pipeline.as_str(), &format!("schedule after {:?}", newest.map(|run| &run.id)));
-        Ask {
-            trigger: Trigger::Schedule,
-            correlation: cause.clone(),
-            cause,
-            by: Actor::function("train"),
-            cycle: 0,
-            at: now,
-            reason: String::new(),
-            waits: String::new(),
-        }
+fn asked(envelope: &Envelope, trigger: Trigger, by: Actor) -> Ask {
+    Ask {
+        trigger,
+        cause: envelope.id.clone(),
+        correlation: envelope.correlation.clone(),
+        by,
+        cycle: 0,
+        at: envelope.at,
+        reason: String::new(),
+        waits: String::new(),
+        held: None,
+        lifted: None,
     }
+}
 
-    fn of(envelope: &Envelope, trigger: Trigger, by: Actor) -> Ask {
-        Ask {
-            trigger,
-            cause: envelope.id.clone(),
-            correlation: envelope.correlation.clone(),
-            by,
-            cycle: 0,
-            at: envelope.at,
-            reason: String::new(),
-            waits: String::new(),
-        }
-    }
-
-    /// The id of the run it asks for.
-    pub fn run(&self, pipeline: &PipelineName) -> String {
-        id_of(&self.cause, &format!("run of {pipeline}"))
-    }
+/// The id of the run that something asks for.
+pub(crate) fn run_of(ask: &Ask, pipeline: &PipelineName) -> String {
+    id_of(&ask.cause, &format!("run of {pipeline}"))
 }
 
 /// A run that is not over (`waiting/train/run-<id>`).
@@ -108,8 +87,15 @@ fn word(trigger: Trigger) -> &'static str {
     }
 }
 
-pub(crate) fn ask_key(pipeline: &PipelineName, trigger: Trigger) -> Key {
-    Key::waiting(pipeline, "train", &format!("ask-{}", word(trigger)))
+/// Where something that asks for a run waits. The newest of its trigger stands for the earlier ones,
+/// but what one person asked for is not what another did.
+pub(crate) fn ask_key(pipeline: &PipelineName, ask: &Ask) -> Key {
+    let mut key = Ask::waiting(pipeline);
+    key.sort.push_str(word(ask.trigger));
+    if ask.trigger == Trigger::Request {
+        key.sort.push_str(&format!("-{}", run_of(ask, pipeline)));
+    }
+    key
 }
 
 pub(crate) fn planned_key(pipeline: &PipelineName, run: &str) -> Key {

@@ -77,6 +77,20 @@ pub enum Event {
         /// Retrainings since a person last had a hand in it.
         cycle: u32,
     },
+    /// A run may take more than is left of the budget, so it is not planned until a person lets it.
+    RunHeld {
+        /// The run that it will be.
+        run: String,
+        /// Over which bound by how much, in one sentence.
+        reason: String,
+    },
+    /// A person let held runs go over the budget.
+    BudgetLifted {
+        /// The runs.
+        runs: Vec<String>,
+        /// In the person's words.
+        reason: String,
+    },
     /// The job of a run was started.
     TrainingStarted {
         /// The run.
@@ -258,6 +272,8 @@ impl Event {
             Event::UploadRepeated { .. } => "UploadRepeated",
             Event::RetrainingRequested { .. } => "RetrainingRequested",
             Event::TrainingRequested { .. } => "TrainingRequested",
+            Event::RunHeld { .. } => "RunHeld",
+            Event::BudgetLifted { .. } => "BudgetLifted",
             Event::TrainingStarted { .. } => "TrainingStarted",
             Event::TrainingCompleted { .. } => "TrainingCompleted",
             Event::TrainingFailed { .. } => "TrainingFailed",
@@ -285,8 +301,11 @@ impl Event {
             Event::PartRejected { upload, .. } | Event::UploadRepeated { upload, .. } => {
                 format!("upload/{upload}")
             }
-            Event::RetrainingRequested { .. } | Event::DriftCheckRequested {} => "pipeline".into(),
+            Event::RetrainingRequested { .. }
+            | Event::BudgetLifted { .. }
+            | Event::DriftCheckRequested {} => "pipeline".into(),
             Event::TrainingRequested { run, .. }
+            | Event::RunHeld { run, .. }
             | Event::TrainingStarted { run, .. }
             | Event::TrainingCompleted { run, .. }
             | Event::TrainingFailed { run, .. }
@@ -325,6 +344,11 @@ impl Event {
             }
             Event::RetrainingRequested { reason } => format!("{actor} asked for a run: {reason}"),
             Event::TrainingRequested { number, reason, .. } => format!("planned run {number}: {reason}"),
+            Event::RunHeld { reason, .. } => format!("held a run for its budget: {reason}"),
+            Event::BudgetLifted { runs, reason } => {
+                let runs = if runs.len() == 1 { "a run".to_owned() } else { format!("{} runs", runs.len()) };
+                format!("{actor} let {runs} go over the budget: {reason}")
+            }
             Event::TrainingStarted { job, .. } => format!("started job {job}"),
             Event::TrainingCompleted { artifact, seconds, tuned: Some(tuned), .. } => format!(
                 "trained a model in {seconds} s ({}): trial {} of {} has the best {}, {}",

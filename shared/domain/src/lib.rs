@@ -8,6 +8,7 @@ pub mod path;
 pub mod problem;
 pub mod time;
 // What a person declares.
+pub mod budget;
 pub mod pipeline;
 pub mod tuning;
 // What happened, and what is so.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::tuning::Tuning;
 use crate::{Digest, PipelineName, Problem};
 
@@ -44,6 +45,9 @@ pub struct Pipeline {
     /// What learns, with what, from how much.
     #[serde(default)]
     pub training: Training,
+    /// What runs may take.
+    #[serde(default, skip_serializing_if = "Budget::is_none")]
+    pub budget: Budget,
     /// What a candidate must reach.
     #[serde(default)]
     pub evaluation: Gates,
@@ -412,7 +416,7 @@ impl Pipeline {
 
     /// What is wrong with the declaration in itself, without the contract.
     pub fn problems(&self, file: &str) -> Vec<Problem> {
-        let mut problems = Vec::new();
+        let mut problems = self.budget.problems(file);
         let mut refuse = |field: &str, found: String, expected: &str| {
             problems.push(Problem::new(file, "out of range").field(field).found(found).expected(expected));
         };

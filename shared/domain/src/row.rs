@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Spend;
 use crate::pipeline::{ProblemType, Program, Target, Trigger};
-use crate::{Actor, BlobPath, Digest, Pipeline, Time};
+use crate::{Actor, BlobPath, Digest, Key, Pipeline, PipelineName, Time};
 
 /// A blob by path and digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,6 +245,42 @@ impl Cut {
     }
 }
 
+/// What asks for a run; where it cannot have one yet it waits (`waiting/train/ask-…`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// What asks.
+    pub trigger: Trigger,
+    /// The id of the input that asked first: the run's id derives from it, so that whoever grants
+    /// it, there is one run.
+    pub cause: String,
+    /// The story it belongs to.
+    pub correlation: String,
+    /// Who stands behind it.
+    pub by: Actor,
+    /// Retrainings since a person last had a hand in it.
+    pub cycle: u32,
+    /// When it was asked.
+    pub at: Time,
+    /// Why, in one sentence; empty where the numbers at the time of planning say it.
+    pub reason: String,
+    /// What it waits for, in one sentence; empty while nobody has looked.
+    #[serde(default)]
+    pub waits: String,
+    /// The id of the run it would get, while that is held for its budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// Who let it go over the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted: Option<Actor>,
+}
+
+impl Ask {
+    /// Where those of a pipeline wait begins with this.
+    pub fn waiting(pipeline: &PipelineName) -> Key {
+        Key::waiting(pipeline, "train", "ask-")
+    }
+}
+
 /// A run (`run/…`): one attempt to learn a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -288,6 +325,9 @@ pub struct Run {
     /// The job's duration in seconds.
     #[serde(default)]
     pub seconds: u64,
+    /// What it takes of the budget.
+    #[serde(default)]
+    pub spend: Spend,
     /// What a search over hyperparameters found; none where nothing was searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuned: Option<Tuned>,

@@ -42,6 +42,11 @@ impl Time {
         self.to_string()[..10].to_owned()
     }
 
+    /// The calendar month, `YYYY-MM`.
+    pub fn month(self) -> String {
+        self.to_string()[..7].to_owned()
+    }
+
     fn jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).expect("years 0000–9999 fit jiff's range")
     }
@@ -111,6 +116,7 @@ mod tests {
         let time: Time = "2026-11-23T10:00:00.5+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2026-11-23T09:00:00.500Z");
         assert_eq!(time.millis(), 1_795_424_400_500);
+        assert_eq!((time.date().as_str(), time.month().as_str()), ("2026-11-23", "2026-11"));
         assert_eq!("2018-01-31".parse::<Time>().unwrap().to_string(), "2018-01-31T00:00:00.000Z");
     }
 

@@ -152,6 +152,16 @@ impl Checker {
             Work::Train { .. } | Work::Tune { .. } => facts.awaits_training(id, &job.name),
             Work::Predict { .. } => facts.awaits_predictions(),
         };
-        hold(when(owned), invariant::JOBS_OWNED, nobody)
+        hold(when(owned), invariant::JOBS_OWNED, nobody)?;
+        // A search takes what all its trials take that may run at once.
+        let side_by_side = match &job.work {
+            Work::Tune { tuning, .. } => u64::from(tuning.limits.max_parallel),
+            Work::Train { .. } | Work::Predict { .. } => 1,
+        };
+        let reserved = facts.runs.get(id).map(|run| run.spend.reserved.training);
+        let covered = reserved.is_none_or(|reserved| job.timeout_seconds * side_by_side <= reserved);
+        hold(when(covered), invariant::BUDGET, || {
+            format!("job {} may take {} s, {reserved:?} are reserved", job.name, job.timeout_seconds)
+        })
     }
 }

@@ -74,6 +74,16 @@ fn a_run_ends_with_its_own_version_and_not_with_another_runs() {
 }
 
 #[test]
+fn a_run_that_is_held_for_its_budget_is_not_waited_for() {
+    let held = |correlation: &str, run: &str| {
+        event(correlation, "RunHeld", &json!({ "run": run, "reason": "too dear" }))
+    };
+    let mut story = RunStory::asked_with("mine");
+    let events = [requested("ours", "mine"), held("other", "r1"), held("ours", "r2")];
+    assert_eq!(ending(&events, |event| story.see(event)).as_deref(), Some("badly: RunHeld None"));
+}
+
+#[test]
 fn a_run_can_end_before_it_was_planned() {
     let mut story = RunStory::asked_with("mine");
     let events = [failed("other", "r1"), requested("ours", "mine"), failed("ours", "r2")];

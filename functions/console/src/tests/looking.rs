@@ -38,6 +38,7 @@ fn run(number: u64, parts: &[u64], state: RunState) -> Run {
         prepared: None,
         artifact: None,
         seconds: 3,
+        spend: Default::default(),
         tuned: None,
         champion: None,
         evaluation: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::budget::JobSeconds;
 use domain::{Actor, BlobPath, Digest};
 
 use super::*;
@@ -79,6 +80,7 @@ fn run(number: u64, day: i64, parts: &[u64], state: RunState, applied: &Applied)
         prepared: None,
         artifact: None,
         seconds: 0,
+        spend: Default::default(),
         tuned: None,
         champion: None,
         evaluation: None,
@@ -97,6 +99,8 @@ fn ask(trigger: Trigger) -> Ask {
         at: Time::from_millis(10 * DAY),
         reason: "asked".into(),
         waits: String::new(),
+        held: None,
+        lifted: None,
     }
 }
 
@@ -106,6 +110,7 @@ fn becomes(ask: &Ask, applied: &Applied, runs: &[Run], parts: &[Part], day: i64)
     match decide(ask, &seen) {
         Decision::Grant { reason } => format!("grant: {reason}"),
         Decision::Wait(reason) => format!("wait: {reason}"),
+        Decision::Hold(reason) => format!("hold: {reason}"),
         Decision::Drop(reason) => format!("drop: {reason}"),
         Decision::Refuse(reason) => format!("refuse: {reason}"),
     }
@@ -178,6 +183,70 @@ fn a_person_gets_a_run_if_there_is_anything_to_learn_from() {
         (&[], "refuse: there is no accepted row to learn from"),
     ] {
         assert_eq!(becomes(&ask(Trigger::Request), &applied, &runs, &parts(rows), 10), expected);
+    }
+}
+
+#[test]
+fn a_run_that_may_take_more_than_the_budget_has_left_is_held_until_it_is_let() {
+    // An hour of training, and of predictions by candidate and champion: 10,800 job-seconds.
+    let declared = |budget: serde_json::Value| {
+        let spec = example::spec(serde_json::json!({ "budget": budget, "retraining": {"on": ALL} }));
+        Applied { digest: spec.digest(), spec, ..applied(&ALL) }
+    };
+    let month = declared(serde_json::json!({"per_month": {"seconds": 20_000}}));
+    let spent = |number, day, state, used: u64| {
+        let spend = domain::budget::Spend {
+            reserved: JobSeconds { training: 3_600, prediction: 7_200 },
+            used: JobSeconds { training: used, prediction: 0 },
+            lifted: None,
+        };
+        Run { spend, ..run(number, day, &[1], state, &month) }
+    };
+    let over_month = |left: u64| {
+        format!(
+            "hold: its jobs may take 10800 job-seconds, and {left} of the 20000 of budget.per_month.seconds are left in 1970-01"
+        )
+    };
+    for (runs, day, expected) in [
+        (vec![], 10, "grant: asked".to_owned()),
+        // What is under way keeps what was reserved for it; what is over gives back what it did not use.
+        (vec![spent(1, 9, RunState::Trained, 60)], 10, over_month(9_200)),
+        (vec![spent(1, 9, over(), 60)], 10, "grant: asked".into()),
+        (vec![spent(1, 9, over(), 9_201)], 10, over_month(10_799)),
+        (vec![spent(1, 9, failed(), 9_200)], 10, "grant: asked".into()),
+        // Another month.
+        (vec![spent(1, 9, RunState::Trained, 60)], 31, "grant: asked".into()),
+    ] {
+        assert_eq!(becomes(&ask(Trigger::Request), &month, &runs, &parts(&[9]), day), expected);
+    }
+    let small = declared(serde_json::json!({"per_run": {"seconds": 600}}));
+    let why = "hold: its jobs may take 10800 job-seconds, and budget.per_run.seconds is 600";
+    for trigger in [Trigger::Request, Trigger::Drift] {
+        assert_eq!(becomes(&ask(trigger), &small, &[], &parts(&[9]), 10), why);
+        let let_go = Ask { lifted: Some(Actor::person("alice")), ..ask(trigger) };
+        assert_eq!(becomes(&let_go, &small, &[], &parts(&[9]), 10), "grant: asked");
+    }
+    // Whoever may not have a run anyhow is not held for money.
+    let few = "refuse: 4 accepted rows are fewer than the 5 of training.minimum_rows";
+    assert_eq!(becomes(&ask(Trigger::Request), &small, &[], &parts(&[4]), 10), few);
+}
+
+#[test]
+fn a_search_reserves_all_that_may_run_at_once() {
+    for (limits, seconds) in [
+        // Three trials of an hour, one by one; two at a time for as long as that.
+        (serde_json::json!({"max_trials": 3}), 10_800),
+        (serde_json::json!({"max_trials": 3, "max_parallel": 2}), 21_600),
+        (serde_json::json!({"max_trials": 3, "max_parallel": 2, "max_runtime_seconds": 900}), 1_800),
+    ] {
+        let tuning = serde_json::json!({
+            "objective": {"metric": "validation:rmse", "type": "minimize"},
+            "ranges": {"continuous": {"eta": {"min": 0.1, "max": 0.3}}},
+            "limits": limits,
+        });
+        let spec = example::spec(serde_json::json!({ "training": {"tuning": tuning} }));
+        let reserved = job::reserved(&Applied { spec, ..applied(&ALL) });
+        assert_eq!(reserved, JobSeconds { training: seconds, prediction: 7_200 }, "{limits}");
     }
 }
 

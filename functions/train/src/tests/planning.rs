@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use domain::key::prefix;
 use domain::pipeline::Trigger;
-use domain::row::{CheckVerdict, Counts, Cut, RunState, Selection};
+use domain::row::{Ask, CheckVerdict, Counts, Cut, RunState, Selection};
 use domain::{Actor, BlobPath, Digest, Event, Input, Key, Time, limit};
 use futures::executor::block_on;
 use ports::{Commit, Committed, Cx, Handler as _, Page, Record, Records};
@@ -14,7 +14,6 @@ use simulation::{MemoryRecords, World};
 
 use crate::Train;
 use crate::example::{self, accept, name, newest, runs, ten, waiting, world};
-use crate::rows::{self, Ask};
 
 fn drift(cycle: u32) -> Event {
     Event::DriftDetected {
@@ -116,7 +115,7 @@ fn new_data_waits_for_the_cooldown_and_the_tick_ends_it() {
         world.clock.advance(Time::HOUR);
         let accepted = accept(&world, &ten(), 10).await;
         world.twice(&train, &accepted).await.unwrap();
-        let row: Ask = world.row(&rows::ask_key(&name(), Trigger::Data)).await.unwrap();
+        let row: Ask = world.row(&Key::waiting(&name(), "train", "ask-data")).await.unwrap();
         assert_eq!(row.waits, "the cooldown ends at 2026-01-06T09:00:00.000Z");
         assert_eq!((row.cause, row.by), (accepted.id(), Actor::person("bob")));
 
@@ -183,7 +182,7 @@ fn what_waits_for_a_run_under_way_goes_on_when_it_is_over() {
         world.twice(&train, accepted).await.unwrap();
         let accepted = accept(&world, &ten(), 10).await;
         world.twice(&train, accepted).await.unwrap();
-        let row: Ask = world.row(&rows::ask_key(&name(), Trigger::Data)).await.unwrap();
+        let row: Ask = world.row(&Key::waiting(&name(), "train", "ask-data")).await.unwrap();
         assert_eq!(row.waits, "run 1 is under way");
         let over = example::rejected(&world).await;
         world.twice(&train, over).await.unwrap();
@@ -278,7 +277,7 @@ fn drift_and_data_at_once_plan_one_run_after_the_other() {
         world.deliver(&both, accepted).await.unwrap();
         let run = newest(&world).await;
         assert_eq!((runs(&world).await, run.trigger), (2, Trigger::Drift));
-        let row: Ask = world.row(&rows::ask_key(&name(), Trigger::Data)).await.unwrap();
+        let row: Ask = world.row(&Key::waiting(&name(), "train", "ask-data")).await.unwrap();
         assert_eq!(row.waits, "run 2 is under way");
     });
 }

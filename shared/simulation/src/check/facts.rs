@@ -9,14 +9,14 @@ use domain::row::{
     Applied, ApprovalState, Deployment as Deployed, DeploymentState, Endpoint, Fate, File, Model, Part, Run,
     RunState, Upload,
 };
-use domain::{Actor, Digest, Envelope, Event};
+use domain::{Actor, Digest, Envelope, Event, budget};
 use ports::{Commit, EndpointSpec};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::invariant::{
-    APPROVED, CAUSED, CHAIN, CHAMPION, FILES, FROZEN, NUMBERS, ONCE, ONE_RUN, ROWS, UPLOADS,
+    APPROVED, BUDGET, CAUSED, CHAIN, CHAMPION, FILES, FROZEN, NUMBERS, ONCE, ONE_RUN, ROWS, UPLOADS,
 };
 use super::{Holds, Violation, hold, when};
 use crate::MemoryBlobs;
@@ -128,6 +128,7 @@ impl Facts {
         let Some(before) = self.runs.get(&run.id) else {
             let next = self.runs.len() as u64 + 1;
             hold(when(run.number == next), NUMBERS, || format!("run {} after {}", run.number, next - 1))?;
+            self.within_budget(&run)?;
             self.runs.insert(run.id.clone(), run);
             return Ok(());
         };
@@ -146,8 +147,30 @@ impl Facts {
         hold(when(forward), FROZEN, || {
             format!("run {} went from {} to {}", run.number, before.state.word(), run.state.word())
         })?;
+        let kept = !run.state.is_over()
+            || (run.spend.used.training <= run.spend.reserved.training
+                && run.spend.used.prediction <= run.spend.reserved.prediction);
+        hold(when(kept && before.spend.reserved == run.spend.reserved), BUDGET, || {
+            format!("run {} took {:?}", run.number, run.spend)
+        })?;
         self.runs.insert(run.id.clone(), run);
         Ok(())
+    }
+
+    /// A run that was planned keeps to the declaration's budget, or an approver let it.
+    fn within_budget(&self, run: &Run) -> Holds {
+        let Some(applied) = self.applied.as_ref().filter(|applied| applied.digest == run.pipeline) else {
+            return Ok(());
+        };
+        let taken = budget::taken(self.runs.values(), run.at);
+        let over = applied.spec.budget.exceeded(run.spend.reserved, taken, &run.at.month());
+        let was_let = |event: &Arc<Envelope>| {
+            matches!(&event.event, Event::BudgetLifted { runs, .. } if runs.contains(&run.id))
+                && run.spend.lifted.as_ref() == Some(&event.actor)
+        };
+        hold(when(over.is_none() || self.events.iter().any(was_let)), BUDGET, || {
+            format!("run {} was planned, though {}", run.number, over.unwrap_or_default())
+        })
     }
 
     fn model(&mut self, model: Model) -> Holds {
@@ -195,6 +218,7 @@ impl Facts {
             | Event::PartRejected { upload, .. }
             | Event::UploadRepeated { upload, .. } => format!("fate of upload {upload}"),
             Event::TrainingRequested { run, .. } => format!("plan of run {run}"),
+            Event::RunHeld { run, .. } => format!("hold of run {run} by {}", event.cause),
             Event::TrainingStarted { run, .. } => format!("start of run {run}"),
             Event::TrainingCompleted { run, .. } | Event::TrainingFailed { run, .. } => {
                 format!("end of training {run}")
@@ -214,6 +238,7 @@ impl Facts {
             Event::DriftDetected { check, .. } => format!("drift of check {check}"),
             Event::PipelineApplied { .. }
             | Event::RetrainingRequested { .. }
+            | Event::BudgetLifted { .. }
             | Event::RollbackRequested { .. }
             | Event::LabelsReceived { .. }
             | Event::DriftCheckRequested {} => format!("{} by {}", event.event.kind(), event.cause),
@@ -226,6 +251,13 @@ impl Facts {
             Event::TrainingRequested { run, trigger, .. } if *trigger != Trigger::Request => {
                 let other = self.runs.values().find(|other| other.id != *run && !other.state.is_over());
                 hold(when(other.is_none()), ONE_RUN, || format!("run {run} was planned beside another"))
+            }
+            Event::BudgetLifted { .. } => {
+                let approvers = applied.map(|applied| &applied.spec.approval.approvers);
+                let may = approvers
+                    .zip(event.actor.name())
+                    .is_some_and(|(all, who)| all.iter().any(|one| one == who));
+                hold(when(may), BUDGET, || format!("{} lifted the budget and may not", event.actor))
             }
             Event::ModelApproved { version, .. } => self.approved(*version, &event.actor, applied),
             Event::DeploymentStarted { version, .. } => self.bound(*version),

@@ -81,9 +81,14 @@ pub const ASKS: Invariant = invariant(
 );
 /// No panic.
 pub const NO_PANIC: Invariant = invariant("I-19", "no function panics");
+/// The budget.
+pub const BUDGET: Invariant = invariant(
+    "I-20",
+    "no run is planned whose jobs may take more than the budget has left, unless an approver let it, and no job takes more than was reserved",
+);
 
 /// All of them, in order.
-pub const ALL: [Invariant; 19] = [
+pub const ALL: [Invariant; 20] = [
     UPLOADS,
     ONCE,
     NUMBERS,
@@ -103,4 +108,5 @@ pub const ALL: [Invariant; 19] = [
     ONE_RUN,
     ASKS,
     NO_PANIC,
+    BUDGET,
 ];

@@ -44,7 +44,7 @@ pub fn at_rest(deployment: &Deployment, checker: &Checker) -> Holds {
         told(deployment, pipeline, checker, facts)?;
         nothing_waits(deployment, pipeline)?;
         ended(pipeline, facts)?;
-        learned(facts)?;
+        learned(deployment, pipeline, facts)?;
         uploads(deployment, pipeline, facts)?;
         let mut named = Vec::new();
         for (sort, value) in rows(deployment, pipeline, "") {
@@ -142,13 +142,16 @@ fn ended(pipeline: &PipelineName, facts: &Facts) -> Holds {
     })
 }
 
-/// Enough new rows were learned from, unless the newest run failed: then the next part asks.
-fn learned(facts: &Facts) -> Holds {
+/// Enough new rows were learned from, unless the newest run failed: then the next part asks; or
+/// unless the run is held for its budget.
+fn learned(deployment: &Deployment, pipeline: &PipelineName, facts: &Facts) -> Holds {
     let Some(applied) = &facts.applied else { return Ok(()) };
     let retraining = &applied.spec.retraining;
     let newest = facts.runs.values().max_by_key(|run| run.number);
     let failed = newest.is_some_and(|run| matches!(run.state, RunState::Failed { .. }));
-    if !retraining.on.contains(&Trigger::Data) || failed {
+    let asks = rows(deployment, pipeline, &format!("{}train/ask-", prefix::WAITING));
+    let held = asks.iter().any(|(_, ask)| !ask["held"].is_null());
+    if !retraining.on.contains(&Trigger::Data) || failed || held {
         return Ok(());
     }
     let window = facts.parts.values().rev().take(applied.spec.training.window_parts);
