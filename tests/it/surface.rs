@@ -50,6 +50,8 @@ fn help_says_what_there_is_and_how_it_is_used() {
       trials       The trials of a run that searches for hyperparameters, best first
       models       The model versions of a pipeline, or one of them
       train        Ask for a run
+      budget       What runs may take this month, what they took, and which are held
+      lift         Let the runs that are held go over their budget
       approve      Let a version into production
       reject       Turn a version down
       rollback     Let an approved version serve again

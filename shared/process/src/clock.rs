@@ -9,6 +9,11 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// A job's duration in seconds, of which every one that has begun counts, as SageMaker bills them.
+pub(crate) fn begun_seconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
 /// Milliseconds since 1970, for durations that outlive a process.
 #[expect(clippy::disallowed_methods, reason = "a duration that outlives its process needs the wall clock")]
 pub(crate) fn wall_millis() -> u64 {

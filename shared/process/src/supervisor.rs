@@ -37,7 +37,7 @@ pub(crate) fn run(directory: &Path, job: &Job) -> Result<(), String> {
         Some(outcome) => outcome,
         None => working.work(),
     };
-    write(&directory.join(EXIT), &Exit { outcome, seconds: working.begun.elapsed().as_secs() })
+    write(&directory.join(EXIT), &Exit { outcome, seconds: clock::begun_seconds(working.begun.elapsed()) })
 }
 
 impl Working<'_> {
