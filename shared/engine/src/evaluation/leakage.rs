@@ -40,8 +40,8 @@ pub struct Leak {
     pub column: String,
     /// Its own score.
     pub score: f64,
-    /// The column that makes up the target together with it, and the R² of both; absent where the
-    /// column does so alone.
+    /// A column that makes up the target together with it, and the R² of both; absent where there
+    /// is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<ColumnScore>,
 }
@@ -79,23 +79,19 @@ pub fn leaks(scores: &[ColumnScore], test: Known<'_>, bound: f64) -> Vec<Leak> {
         alone.map(|score| Leak { column: score.column.clone(), score: score.score, with: None }).collect();
     let Truth::Numbers(truth) = test.truth else { return leaks };
     let score_of = |name: &str| scores.iter().find(|score| score.column == name).map_or(0.0, |own| own.score);
-    let is_named = |leaks: &[Leak], name: &str| leaks.iter().any(|leak| leak.column == name);
     let numbers: Vec<(&str, Vec<Option<f64>>)> = numbers(test.rows);
     for (place, (one, a)) in numbers.iter().enumerate() {
         for (other, b) in &numbers[place + 1..] {
-            // What a column knows alone needs no second one.
-            if leaks.iter().any(|leak| leak.with.is_none() && (leak.column == *one || leak.column == *other))
-            {
-                continue;
-            }
             let Some(together) = explained_by_two(a, b, truth) else { continue };
             if together < PAIR_BOUND.max(bound) {
                 continue;
             }
             for (name, with) in [(one, other), (other, one)] {
-                if !is_named(&leaks, name) {
-                    let with = ColumnScore { column: (*with).to_owned(), score: together };
-                    leaks.push(Leak { column: (*name).to_owned(), score: score_of(name), with: Some(with) });
+                let with = Some(ColumnScore { column: (*with).to_owned(), score: together });
+                match leaks.iter_mut().find(|leak| leak.column == **name) {
+                    // One of its other halves is enough.
+                    Some(leak) => leak.with = leak.with.take().or(with),
+                    None => leaks.push(Leak { column: (*name).to_owned(), score: score_of(name), with }),
                 }
             }
         }
@@ -117,7 +113,8 @@ fn numbers(rows: &Batch) -> Vec<(&str, Vec<Option<f64>>)> {
 }
 
 /// R² of the best linear combination of two columns, over the rows that have both; none where one
-/// does not vary, or follows from the other.
+/// does not vary or follows from the other, or where the better one alone leaves less than twice
+/// as much unexplained.
 fn explained_by_two(a: &[Option<f64>], b: &[Option<f64>], truth: &[f64]) -> Option<f64> {
     let rows: Vec<[f64; 3]> =
         a.iter().zip(b).zip(truth).filter_map(|((a, b), y)| Some([(*a)?, (*b)?, *y])).collect();
@@ -136,7 +133,10 @@ fn explained_by_two(a: &[Option<f64>], b: &[Option<f64>], truth: &[f64]) -> Opti
         return None;
     }
     let explained = (bb * ay * ay - 2.0 * ab * ay * by + aa * by * by) / determinant / yy;
-    explained.is_finite().then_some(explained.min(1.0))
+    // A column that knows nearly everything by itself takes any other one along.
+    let alone = (ay * ay / aa).max(by * by / bb) / yy;
+    let adds = 1.0 - explained <= 0.5 * (1.0 - alone);
+    (explained.is_finite() && adds).then_some(explained.min(1.0))
 }
 
 /// What is predicted of one row: a number, or the probability of each class.
@@ -364,6 +364,22 @@ mod tests {
             .collect();
         assert_eq!(pairs, [("a", "b"), ("b", "a")]);
         assert!(leaks[0].with.as_ref().unwrap().score > 0.999_999);
+    }
+
+    #[test]
+    fn a_second_half_is_named_beside_a_column_that_knows_most_alone() {
+        let (batch, _) = table(2_000, 1);
+        let value = |name: &str, row: usize| batch.column(name).unwrap().number(row).unwrap();
+        // By hand: of the variance 81 + 1 the column b explains 81, which is 0.988.
+        let truth = Truth::Numbers((0..2_000).map(|row| 3.0 * value("b", row) + value("a", row)).collect());
+        let rows = batch.selected(&["a", "b", "noise"]).unwrap();
+        let known = Known { rows: &rows, truth: &truth };
+        let leaks = leaks(&scores(known, known), known, 0.95);
+        let named: Vec<(&str, &str)> = leaks
+            .iter()
+            .map(|leak| (leak.column.as_str(), leak.with.as_ref().unwrap().column.as_str()))
+            .collect();
+        assert_eq!(named, [("b", "a"), ("a", "b")]);
     }
 
     #[test]
