@@ -24,7 +24,7 @@ pub(crate) fn declaration(changes: &[(&str, &str)]) -> String {
         ("num_round: 200", "num_round: 8"),
         ("minimum_rows: 1000", "minimum_rows: 200"),
         // A challenger need not be better: these models are not for use.
-        ("margin: 0.0", "baselines: false, margin: 1000000000.0"),
+        ("margin: 0.0", "baselines: false, importances: false, margin: 1000000000.0"),
         ("minimum_rows: 200}", "minimum_rows: 20}"),
     ];
     let mut text = example("pipeline.yaml");

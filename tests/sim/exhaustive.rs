@@ -276,7 +276,7 @@ enum Move {
 const WELL: JobEnd = JobEnd::Well(2);
 
 fn declared() -> Declared {
-    Declared { margin: 50.0, cooldown: 0, test: 0.5, budget: None, note: 0 }
+    Declared { margin: 50.0, cooldown: 0, test: 0.5, budget: None, importances: true, note: 0 }
 }
 
 #[test]

@@ -21,8 +21,8 @@ use crate::toy::{Declared, NAME, captured, csv};
 /// How much worse than the champion a version may be; the first lets nearly all pass.
 const MARGINS: [f64; 3] = [50.0, 0.5, 0.0];
 
-/// Job-seconds of a month: a run may take 10,800 or with a search 18,000, and takes some hundred.
-const BUDGETS: [Option<u64>; 4] = [None, None, Some(20_000), Some(9_000)];
+/// Job-seconds of a month: a run may take 14,400 or with a search 21,600, and takes some hundred.
+const BUDGETS: [Option<u64>; 4] = [None, None, Some(25_000), Some(9_000)];
 
 /// Shares of the rows that are withheld.
 const TESTS: [f64; 3] = [0.5, 0.4, 0.3];
@@ -71,6 +71,7 @@ impl Crowd {
             cooldown,
             test: TESTS[0],
             budget: BUDGETS[choose.pick(4)],
+            importances: true,
             note: usize::from(cooldown == 1),
         };
         let mut crowd = Crowd { declared, acts, asked: BTreeMap::new(), files: Vec::new(), count: 0 };

@@ -8,7 +8,8 @@ use simulation::gate::Verdict;
 use crate::calm::{Calm, path};
 use crate::toy::{Declared, NAME, captured};
 
-const DECLARED: Declared = Declared { margin: 50.0, cooldown: 0, test: 0.5, budget: None, note: 0 };
+const DECLARED: Declared =
+    Declared { margin: 50.0, cooldown: 0, test: 0.5, budget: None, importances: false, note: 0 };
 
 /// A delivery of an event to a function, and a second one of the same.
 fn twice(calm: &mut Calm, function: &str, kind: &str) -> (u64, u64) {

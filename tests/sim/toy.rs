@@ -40,6 +40,8 @@ pub(crate) struct Declared {
     pub(crate) test: f64,
     /// Job-seconds of a month; none where nothing is bounded.
     pub(crate) budget: Option<u64>,
+    /// Whether importances are measured, by one more job.
+    pub(crate) importances: bool,
     /// Counts declarations, so that each differs. Every other one searches for hyperparameters.
     pub(crate) note: usize,
 }
@@ -51,7 +53,7 @@ const SEARCH: &str = ", hyperparameters: {seed: 1}, tuning: {objective: {metric:
 impl Declared {
     /// The declaration as `apply` sends it.
     pub(crate) fn application(&self) -> serde_json::Value {
-        let Declared { margin, cooldown, test, budget, note } = self;
+        let Declared { margin, cooldown, test, budget, importances, note } = self;
         let search = if note % 2 == 1 { SEARCH } else { "" };
         let budget =
             budget.map_or(String::new(), |most| format!("budget: {{per_month: {{seconds: {most}}}}}\n"));
@@ -65,7 +67,7 @@ problem: regression
 entity: [id]
 split: {{by: entity, test: {test}, validation: 0.1}}
 training: {{window_parts: 3, minimum_rows: 60{search}}}
-evaluation: {{baselines: false, margin: {margin:?}, confidence: 0.9}}
+evaluation: {{baselines: false, importances: {importances}, margin: {margin:?}, confidence: 0.9}}
 approval: {{approvers: [bianca, carlos], four_eyes: true}}
 monitoring: {{window_days: 3, every_hours: 1, minimum_rows: 20}}
 retraining: {{on: [data, drift], minimum_new_rows: 60, cooldown_hours: {cooldown}}}

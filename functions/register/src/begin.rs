@@ -84,12 +84,21 @@ impl Register {
         if let (Some(ask), Some((champion, _))) = (&theirs, &fair.champion) {
             self.start(ask, &champion.served, seconds).await?;
         }
+        let mut shuffled = None;
+        if applied.spec.evaluation.importances {
+            let blocks = self.shuffled(pipeline, run, &candidate.features, &fair.input, fair.rows).await?;
+            shuffled = blocks.map(|blocks| Ask::new(pipeline, &run.id, &candidate.artifact, &blocks));
+        }
+        if let Some(ask) = &shuffled {
+            self.start(ask, &candidate.served, seconds).await?;
+        }
         info!(pipeline = %pipeline, run = %run.id, champion = ?version, rows = fair.rows, withheld, "candidate and champion are to predict");
         Ok(Waiting {
             run: run.id.clone(),
             correlation: correlation.to_owned(),
             candidate: ours,
             champion: theirs,
+            shuffled,
             version,
             truth: fair.truth,
             rows: fair.rows,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::Digest;
 use domain::pipeline::ProblemType;
 use domain::row::{Applied, Run, Served};
+use engine::evaluation::importance::Importance;
 use engine::evaluation::{self, Candidates, Checks, Evaluation, EvaluationOptions, Verdict};
 use engine::evaluation_report;
 
@@ -24,6 +25,17 @@ pub(crate) struct Evaluated {
     pub(crate) html: String,
 }
 
+/// What was found beside the predictions.
+pub(crate) struct Found {
+    pub(crate) checks: Checks,
+    pub(crate) importances: Vec<Importance>,
+}
+
+/// How a candidate is judged: as declared, with the draws of this judgement.
+pub(crate) fn options(waiting: &Waiting, applied: &Applied) -> EvaluationOptions {
+    EvaluationOptions { seed: seed(waiting), ..EvaluationOptions::from(&applied.spec.evaluation) }
+}
+
 /// Judges a candidate by everything that was predicted and found.
 pub(crate) fn evaluation(
     run: &Run,
@@ -31,12 +43,12 @@ pub(crate) fn evaluation(
     applied: &Applied,
     served: &Served,
     candidates: &Candidates<'_>,
-    checks: Checks,
+    options: &EvaluationOptions,
+    found: Found,
 ) -> Result<Evaluated, Stop> {
-    let mut options = EvaluationOptions::from(&applied.spec.evaluation);
-    options.seed = seed(waiting);
-    let mut evaluation = evaluation::evaluate("predictions", candidates, &options)?;
-    evaluation.checks = Some(checks);
+    let mut evaluation = evaluation::evaluate("predictions", candidates, options)?;
+    evaluation.checks = Some(found.checks);
+    evaluation.importances = found.importances;
     evaluation.classes = served.classes.clone();
     let reason = reason(&evaluation, waiting.note.as_deref());
     let title = format!("{}: evaluation of run {}", applied.spec.name, run.number);

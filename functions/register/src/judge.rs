@@ -16,7 +16,7 @@ use ports::BlobsExt;
 use ports::Handling;
 
 use crate::beside::Judged;
-use crate::evaluate::{evaluation, guess};
+use crate::evaluate::{Found, evaluation, guess, options};
 use crate::read::{self, Batches, Chunks};
 use crate::rows::{self, Ask, Waiting};
 use crate::{Register, Stop};
@@ -100,7 +100,13 @@ impl Register {
             columns: &beside.columns,
             units,
         };
-        let evaluation = evaluation(run, waiting, applied, served, &candidates, beside.checks)?;
+        let options = options(waiting, applied);
+        let columns: Vec<String> = features.inputs().fields.iter().map(|field| field.name.clone()).collect();
+        let importances = self
+            .importances(waiting, served, &columns, &truth, outcomes.losses(), options.bootstrap())
+            .await?;
+        let found = Found { checks: beside.checks, importances };
+        let evaluation = evaluation(run, waiting, applied, served, &candidates, &options, found)?;
         let json = self.keep(pipeline, run, "json", &evaluation.json).await?;
         let html = self.keep(pipeline, run, "html", evaluation.html.as_bytes()).await?;
         let (passed, reason, metrics) = (evaluation.passed, evaluation.reason, evaluation.metrics);
@@ -148,7 +154,12 @@ impl Register {
     }
 
     /// A model's predictions as its job left them.
-    async fn predictions(&self, ask: &Ask, served: &Served, rows: usize) -> Result<Prediction, Stop> {
+    pub(crate) async fn predictions(
+        &self,
+        ask: &Ask,
+        served: &Served,
+        rows: usize,
+    ) -> Result<Prediction, Stop> {
         let text = read::text(&*self.blobs, &ask.output).await?;
         let wrong = |problem: String| Stop::Reject(format!("job {}: {problem}", ask.job));
         let answers = answer::read(&text, rows).map_err(wrong)?;

@@ -9,6 +9,7 @@ mod beside;
 pub mod compare;
 pub mod decide;
 mod evaluate;
+mod importance;
 pub mod judge;
 pub mod naive;
 pub mod read;

@@ -26,6 +26,9 @@ pub struct Waiting {
     pub candidate: Ask,
     /// The champion's predictions, where there is one to compare with.
     pub champion: Option<Ask>,
+    /// The candidate's predictions of rows with one column shuffled, where they are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffled: Option<Ask>,
     /// The champion's version.
     pub version: Option<u32>,
     /// The truth of the rows predicted: CSV with a header, column `truth`.
@@ -72,6 +75,11 @@ impl Ask {
 impl Waiting {
     /// The predictions waited for.
     pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+        self.judged().chain(&self.shuffled)
+    }
+
+    /// The predictions without which nothing can be judged.
+    pub fn judged(&self) -> impl Iterator<Item = &Ask> {
         std::iter::once(&self.candidate).chain(&self.champion)
     }
 

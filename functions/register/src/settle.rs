@@ -2,7 +2,7 @@
 
 use domain::key::prefix;
 use domain::row::{ApprovalState, Counts, Lineage, Model, Run, RunState, Selection};
-use domain::{Digest, Event, Key};
+use domain::{Digest, Event, Key, PipelineName};
 use ports::handler::decide_again;
 use ports::records::Typed;
 use ports::{Error, ErrorKind, Fault, Handler as _, Handling, JobState, RecordsExt, Write};
@@ -71,8 +71,11 @@ impl Register {
         let applied = rows::applied(&*self.records, handling.pipeline).await?;
         let seconds = applied.spec.training.timeout_minutes * 60;
         let mut all = true;
-        for (ask, who) in waiting.asks().zip(["the candidate", "the champion"]) {
-            all &= self.is_there(handling, ask, who, seconds).await?;
+        for (ask, who) in waiting.judged().zip(["the candidate", "the champion"]) {
+            all &= self.is_there(handling.pipeline, ask, who, seconds).await?;
+        }
+        if let Some(ask) = &waiting.shuffled {
+            all &= self.is_over(ask, handling.pipeline, seconds).await?;
         }
         if !all {
             return Ok(None);
@@ -82,9 +85,9 @@ impl Register {
     }
 
     /// Whether predictions are there. A job that was lost is started again.
-    async fn is_there(
+    pub(crate) async fn is_there(
         &self,
-        handling: Handling<'_>,
+        pipeline: &PipelineName,
         ask: &Ask,
         who: &str,
         seconds: u64,
@@ -101,7 +104,7 @@ impl Register {
                 }
             },
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let served = rows::served(&*self.blobs, handling.pipeline, &ask.run).await?;
+                let served = rows::served(&*self.blobs, pipeline, &ask.run).await?;
                 self.start(ask, &served, seconds).await?;
                 Ok(false)
             }

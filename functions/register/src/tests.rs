@@ -154,6 +154,8 @@ async fn applied(world: &World) -> Applied {
     let spec: Pipeline = serde_json::from_value(serde_json::json!({
         "name": "taxi", "contract": "contract.yaml", "target": "y", "problem": "regression",
         "approval": {"approvers": ["alice"]},
+        // One test of its own measures importances: they take one more job.
+        "evaluation": {"importances": false},
     }))
     .unwrap();
     Applied {
@@ -386,6 +388,60 @@ fn a_candidate_that_a_line_does_better_than_is_rejected() {
         let RunState::Rejected { reason } = state(&world).await else { panic!() };
         assert!(reason.starts_with("the candidate is not better than the linear baseline"), "{reason}");
     });
+}
+
+/// Judges with importances: `shuffled` ends the job of the shuffled rows.
+fn judged_with_importances(shuffled: impl FnOnce(&World, &rows::Ask)) -> Evaluation {
+    block_on(async {
+        let (world, trained) = world().await;
+        let key = Key::of(&name(), prefix::PIPELINE);
+        let mut applied: Applied = world.row(&key).await.unwrap();
+        applied.spec.evaluation.importances = true;
+        world.records.tamper(&key, Some(serde_json::to_value(&applied).unwrap()));
+        let register = register(&world);
+        world.twice(&register, &trained).await.unwrap();
+        let waits = waiting(&world).await.unwrap();
+        let ask = waits.shuffled.clone().unwrap();
+        assert_eq!(
+            state(&world).await,
+            RunState::Predicting { jobs: vec![waits.candidate.job.clone(), ask.job.clone()] }
+        );
+        world.jobs.complete(&waits.candidate.job, predictions(0..ROWS, 0.05));
+        world.twice(&register, changed(&waits.candidate.job)).await.unwrap();
+        assert!(waiting(&world).await.is_some(), "the shuffled rows are waited for");
+        shuffled(&world, &ask);
+        world.clock.advance(Time::SECOND);
+        world.twice(&register, world.tick()).await.unwrap();
+        assert_eq!(state(&world).await, RunState::Registered { version: 1 });
+        let run: Run = world.row(&rows::run_key(&name(), "new")).await.unwrap();
+        let bytes = world.blobs.read(&run.evaluation.unwrap().path).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    })
+}
+
+#[test]
+fn what_a_model_needs_is_measured_on_rows_with_one_column_shuffled() {
+    let evaluation = judged_with_importances(|world, ask| {
+        let rows = world.blobs.text(&ask.input.path);
+        assert_eq!(rows.lines().count(), 2 * ROWS as usize, "a block for each column");
+        let answer =
+            |row: &str| format!("{}\n", 2.0 * row.split(',').next().unwrap().parse::<f64>().unwrap());
+        world.jobs.complete(&ask.job, rows.lines().map(answer).collect::<String>());
+    });
+    let found: Vec<&str> = evaluation.importances.iter().map(|one| one.column.as_str()).collect();
+    assert_eq!(found, ["x", "note"]);
+    // x is spread evenly over 0 to 20, so shuffling it costs 2 · 4 · 20² / 12 = 267.
+    let interval = evaluation.importances[0].interval.unwrap();
+    assert!(interval.low < 267.0 && 267.0 < interval.high, "{interval:?}");
+}
+
+#[test]
+fn a_model_is_not_refused_because_its_shuffled_rows_could_not_be_predicted() {
+    let evaluation = judged_with_importances(|world, ask| world.jobs.fail(&ask.job, "exit status 1"));
+    assert!(evaluation.importances.is_empty());
+    let evaluation =
+        judged_with_importances(|world, ask| world.jobs.complete(&ask.job, "not a number\n".to_owned()));
+    assert!(evaluation.importances.is_empty());
 }
 
 #[test]

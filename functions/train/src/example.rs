@@ -47,6 +47,7 @@ pub(crate) fn spec(changes: Value) -> Pipeline {
         "name": "taxi", "contract": "contract.yaml", "target": "fare", "problem": "regression",
         "entity": ["id"], "time": "at", "withhold": ["at"],
         "approval": {"approvers": ["alice"]},
+        "evaluation": {"importances": false},
         "training": {"minimum_rows": 5, "hyperparameters": {"eta": 0.5, "seed": 7, "note": "as is"}},
         "retraining": {"on": ["data", "drift"], "minimum_new_rows": 8, "cooldown_hours": 24},
     });

@@ -66,7 +66,8 @@ fn search_seconds(tuning: &Tuning, trial_seconds: u64) -> u64 {
 }
 
 /// The most that the jobs of a run may take before they are stopped: of its training or of every
-/// trial that its search may run at once, and of the predictions by candidate and champion.
+/// trial that its search may run at once, and of the predictions: by candidate and champion, and of
+/// shuffled rows where importances are measured.
 pub(crate) fn reserved(applied: &Applied) -> JobSeconds {
     let training = &applied.spec.training;
     let seconds = training.timeout_minutes * 60;
@@ -74,7 +75,8 @@ pub(crate) fn reserved(applied: &Applied) -> JobSeconds {
         None => seconds,
         Some(tuning) => search_seconds(tuning, seconds) * u64::from(tuning.limits.max_parallel),
     };
-    JobSeconds { training, prediction: 2 * seconds }
+    let predictions = 2 + u64::from(applied.spec.evaluation.importances);
+    JobSeconds { training, prediction: predictions * seconds }
 }
 
 /// The declared hyperparameters as text. Boost is also told the type of the problem, which it could

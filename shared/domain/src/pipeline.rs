@@ -221,6 +221,9 @@ pub struct Gates {
     /// rows' target, and a linear model of the same features.
     #[serde(skip_serializing_if = "is_yes")]
     pub baselines: bool,
+    /// Whether it is measured how much the model needs each column; takes one more job.
+    #[serde(skip_serializing_if = "is_yes")]
+    pub importances: bool,
     /// Columns by whose values the rows are told apart.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<ColumnGates>,
@@ -267,6 +270,7 @@ impl Default for Gates {
             minimum: BTreeMap::new(),
             quantiles: Vec::new(),
             baselines: true,
+            importances: true,
             slices: Vec::new(),
             fairness: Vec::new(),
             leakage: LEAKAGE,

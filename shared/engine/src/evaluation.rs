@@ -12,6 +12,7 @@ pub mod declaration;
 pub mod fairness;
 mod gates;
 mod groups;
+pub mod importance;
 pub mod labels;
 pub mod leakage;
 mod naive;
@@ -310,6 +311,9 @@ pub struct Evaluation {
     /// What is known of the data that was learned from and judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<Checks>,
+    /// How much the candidate needs each column, the most needed first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub importances: Vec<importance::Importance>,
     /// The classes in the model's order; none for a number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
@@ -402,6 +406,7 @@ pub fn evaluate(
         search: (!candidates.columns.is_empty()).then(|| slices::search(candidates.columns, losses)),
         fairness: options.fairness.iter().filter_map(|group| coded(&group.column)).map(fair).collect(),
         checks: None,
+        importances: Vec::new(),
         classes: Vec::new(),
     };
     gates::decide(&mut evaluation);
@@ -418,7 +423,8 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 impl EvaluationOptions {
-    fn bootstrap(&self) -> Bootstrap {
+    /// The bootstrap of every interval.
+    pub fn bootstrap(&self) -> Bootstrap {
         Bootstrap { resamples: self.resamples, seed: self.seed, confidence: self.confidence }
     }
 }

@@ -3,6 +3,7 @@
 mod baselines;
 mod checks;
 mod classes;
+mod importances;
 mod slices;
 
 use domain::pipeline::ProblemType;
@@ -30,6 +31,7 @@ pub fn html(evaluation: &Evaluation, title: &str, subtitle: &str) -> String {
     let optional = [
         ("Baselines", baselines::baselines(evaluation)),
         ("The data", evaluation.checks.as_ref().map(|found| checks::checks(evaluation, found))),
+        ("What the model needs", importances::importances(evaluation)),
         ("Slices", slices::slices(evaluation)),
         ("Worst slices", evaluation.search.as_ref().map(|found| slices::search(found, loss))),
         ("Fairness", slices::fairness(evaluation)),

@@ -137,6 +137,22 @@ impl Column {
         }
     }
 
+    /// The values of these rows, in their order; a row may come more than once.
+    #[must_use]
+    pub fn taken(&self, rows: &[usize]) -> Column {
+        fn take<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|row| values[*row].clone()).collect()
+        }
+        match self {
+            Column::Boolean(v) => Column::Boolean(take(v, rows)),
+            Column::Integer(v) => Column::Integer(take(v, rows)),
+            Column::Number(v) => Column::Number(take(v, rows)),
+            Column::Text(v) => Column::Text(take(v, rows)),
+            Column::Date(v) => Column::Date(take(v, rows)),
+            Column::Timestamp(v) => Column::Timestamp(take(v, rows)),
+        }
+    }
+
     /// Keeps the rows whose mark is set, in order.
     #[must_use]
     pub fn filtered(&self, keep: &[bool]) -> Column {

@@ -248,6 +248,10 @@ fn a_search_reserves_all_that_may_run_at_once() {
         let reserved = job::reserved(&Applied { spec, ..applied(&ALL) });
         assert_eq!(reserved, JobSeconds { training: seconds, prediction: 7_200 }, "{limits}");
     }
+    // Importances take one more job.
+    let spec = example::spec(serde_json::json!({ "evaluation": {} }));
+    let reserved = job::reserved(&Applied { spec, ..applied(&ALL) });
+    assert_eq!(reserved, JobSeconds { training: 3_600, prediction: 10_800 });
 }
 
 #[test]

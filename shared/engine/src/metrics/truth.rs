@@ -90,6 +90,18 @@ impl Truth {
         }
     }
 
+    /// All rows so many times, one round after another.
+    #[must_use]
+    pub fn repeated(&self, times: usize) -> Truth {
+        match self {
+            Truth::Numbers(values) => Truth::Numbers(values.repeat(times)),
+            Truth::Binary(values) => Truth::Binary(values.repeat(times)),
+            Truth::Classes { count, values } => {
+                Truth::Classes { count: *count, values: values.repeat(times) }
+            }
+        }
+    }
+
     /// Keeps the rows whose mark is set.
     #[must_use]
     pub fn filtered(&self, keep: &[bool]) -> Truth {
