@@ -8,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{BlobPath, Envelope, Time};
 use local::{Clock, Directory, Outlet};
@@ -16,6 +17,7 @@ use process::{ProcessOptions, Processes, ServerOptions, Servers};
 use runtime::{Access, Buses, Parts, Runtime, Speaking};
 use wiring::Wiring;
 
+use crate::client::pause;
 use crate::output::{self, Error};
 use crate::recovery::{self, Held};
 
@@ -195,7 +197,12 @@ fn unwritable(data: &Path, error: &std::io::Error) -> String {
     format!("{place} cannot be written by {}: {error}; give it to them, or name another with --data", user())
 }
 
-/// Takes the directory for this process; the lock goes with it, however it ends.
+/// How often the lock of a directory is asked for, and the pause between.
+const LOCK_LOOKS: (usize, Duration) = (100, Duration::from_millis(20));
+
+/// Takes the directory for this process; the lock goes with it, however it ends. A server that was
+/// killed while it began a program leaves the lock with that for some milliseconds, until it is
+/// the other program: so a lock that is held is asked for again before it is believed.
 fn locked(data: &Path) -> Result<File, Error> {
     let path = data.join("lock");
     let file = OpenOptions::new()
@@ -204,13 +211,17 @@ fn locked(data: &Path) -> Result<File, Error> {
         .write(true)
         .open(&path)
         .map_err(|error| unwritable(data, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => {
-            output::error(format!("another `millrace up` serves {} already", data.display()))
+    let (looks, between) = LOCK_LOOKS;
+    for _ in 0..looks {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => pause(between),
+            Err(fs::TryLockError::Error(error)) => {
+                return output::error(format!("lock {}: {error}", path.display()));
+            }
         }
-        Err(fs::TryLockError::Error(error)) => output::error(format!("lock {}: {error}", path.display())),
     }
+    output::error(format!("another `millrace up` serves {} already", data.display()))
 }
 
 /// Whether a person may speak for another is settled when a directory is made, so that nobody
