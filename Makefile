@@ -15,7 +15,7 @@ real:
 	cargo run --quiet --package cli -- demo --taxi $(TAXI) --into real-data
 
 # Everything that must hold: format, lints, tests; what knows AWS comes last.
-test: check .venv/made
+test: check .venv/made .venv/aws
 	cargo test --quiet
 	$(MAKE) --no-print-directory aws
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod bad;
+mod boto;
 mod budgets;
 mod chance;
 mod command;
